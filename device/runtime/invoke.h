@@ -1,0 +1,47 @@
+// Calls any kernel through one shape: a parameter block and an array of operand pointers. The kernel's own signature says what
+// each operand is, so there is no adapter to write per kernel.
+#pragma once
+#include <stdint.h>
+
+namespace thimble {
+namespace device {
+
+using InvokeFn = void (*)(const void* params, void* const* operands);
+
+template <class Function>
+struct KernelSignature;
+
+template <class Params_, class... Pointers>
+struct KernelSignature<void (*)(const Params_&, Pointers...)> {
+  using Params = Params_;
+  static constexpr int kOperands = sizeof...(Pointers);
+
+  template <void (*kernel)(const Params_&, Pointers...)>
+  static void invoke(const void* params, void* const* operands) {
+    int next = 0;
+    // Braced initialisation evaluates left to right, so operand i goes to argument i.
+    struct Call {
+      Call(const Params_& p, Pointers... pointers) { kernel(p, pointers...); }
+    };
+    (void)next;
+    Call{*static_cast<const Params_*>(params), static_cast<Pointers>(operands[next++])...};
+  }
+};
+
+template <auto kernel>
+using ParamsOf = typename KernelSignature<decltype(kernel)>::Params;
+
+struct KernelEntry {
+  uint16_t id;
+  uint16_t operands;
+  InvokeFn invoke;
+};
+
+template <auto kernel>
+constexpr KernelEntry kernel_entry(uint16_t id) {
+  using Signature = KernelSignature<decltype(kernel)>;
+  return {id, Signature::kOperands, &Signature::template invoke<kernel>};
+}
+
+}  // namespace device
+}  // namespace thimble

@@ -1,0 +1,114 @@
+#include "core/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace thimble {
+
+namespace {
+
+tl::unexpected<Error> os_error(const Path& path, std::string_view doing) {
+  const int code = errno;
+  const char* hint = code == ENOSPC    ? "free some space on this disk and run the command again"
+                     : code == EACCES  ? "check who owns the folder and its permissions"
+                     : code == ENOENT  ? "check the spelling of the path"
+                                       : "";
+  return fail(code == ENOENT ? ErrorCode::not_found : ErrorCode::io, fmt::format("cannot {}: {}", doing, std::strerror(code)),
+              path.string(), hint);
+}
+
+template <class Container>
+Result<Container> read_whole(const Path& path, uint64_t max_bytes) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return os_error(path, "open it for reading");
+  struct stat info {};
+  if (::fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
+    ::close(file);
+    return fail(ErrorCode::bad_data, "expected a file, found a folder or device", path.string());
+  }
+  if (static_cast<uint64_t>(info.st_size) > max_bytes) {
+    ::close(file);
+    return fail(ErrorCode::unsupported, fmt::format("the file has {} bytes; at most {} are read", info.st_size, max_bytes),
+                path.string());
+  }
+  Container content;
+  content.resize(static_cast<size_t>(info.st_size));
+  size_t have = 0;
+  while (have < content.size()) {
+    const ssize_t got = ::read(file, content.data() + have, content.size() - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      auto error = os_error(path, "read it");
+      ::close(file);
+      return error;
+    }
+    if (got == 0) break;
+    have += static_cast<size_t>(got);
+  }
+  ::close(file);
+  content.resize(have);
+  return content;
+}
+
+}  // namespace
+
+Result<std::vector<uint8_t>> read_bytes(const Path& path, uint64_t max_bytes) {
+  return read_whole<std::vector<uint8_t>>(path, max_bytes);
+}
+
+Result<std::string> read_text(const Path& path, uint64_t max_bytes) { return read_whole<std::string>(path, max_bytes); }
+
+Outcome write_bytes(const Path& path, std::span<const uint8_t> bytes) {
+  if (path.has_parent_path()) THIMBLE_TRY(make_folder(path.parent_path()));
+  const Path temporary = path.string() + fmt::format(".{}.part", ::getpid());
+  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file < 0) return os_error(path, "open it for writing");
+  const auto give_up = [&](std::string_view doing) {
+    auto error = os_error(path, doing);
+    ::close(file);
+    ::unlink(temporary.c_str());
+    return error;
+  };
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t wrote = ::write(file, bytes.data() + done, bytes.size() - done);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return give_up("write it");
+    done += static_cast<size_t>(wrote);
+  }
+  if (::fsync(file) != 0 && errno != EINVAL) return give_up("write it to disk");
+  if (::close(file) != 0) return os_error(path, "close it");
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    auto error = os_error(path, "put it in place");
+    ::unlink(temporary.c_str());
+    return error;
+  }
+  return {};
+}
+
+Outcome write_text(const Path& path, std::string_view text) {
+  return write_bytes(path, {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
+Outcome make_folder(const Path& path) {
+  std::error_code code;
+  std::filesystem::create_directories(path, code);
+  if (code) return fail(ErrorCode::io, fmt::format("cannot make the folder: {}", code.message()), path.string());
+  return {};
+}
+
+std::string content_hash(std::span<const uint8_t> bytes) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (uint8_t byte : bytes) hash = (hash ^ byte) * 0x100000001b3u;
+  return fmt::format("{:016x}", hash);
+}
+
+std::string content_hash(std::string_view text) {
+  return content_hash(std::span(reinterpret_cast<const uint8_t*>(text.data()), text.size()));
+}
+
+}  // namespace thimble

@@ -1,0 +1,144 @@
+// The contract of an operator's host half. src/ops fills one OpSpec per operator; everything else (training, quantisation,
+// import, planning, tests, documentation) goes through it and never asks which operator it is.
+#pragma once
+#include <functional>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/rng.h"
+#include "graph/graph.h"
+#include "graph/kernel_call.h"
+
+namespace thimble {
+
+// A stage of an operator: a function, or the reason there is none. It has no default, so that a spec that forgets a stage
+// does not compile.
+struct OptOut {
+  std::string_view reason;
+};
+
+template <class T>
+class Stage {
+ public:
+  Stage(OptOut out) : reason_(out.reason) {}
+  template <class F>
+    requires(!std::is_same_v<std::decay_t<F>, Stage> && !std::is_same_v<std::decay_t<F>, OptOut> &&
+             std::is_constructible_v<T, F>)
+  Stage(F&& value) : value_(std::in_place, std::forward<F>(value)) {}
+  explicit operator bool() const { return value_.has_value(); }
+  const T& operator*() const { return *value_; }
+  const T* operator->() const { return &*value_; }
+  std::string_view reason() const { return reason_; }  // empty where there is a value
+
+ private:
+  std::optional<T> value_;
+  std::string_view reason_;
+};
+
+// Shape and dtype rule. Inputs that are absent have an empty dtype f32 and shape []; `constants[i]` is the constant behind input i
+// or null. Errors: bad_data with found and expected shapes (the caller adds the layer).
+struct InferArgs {
+  const Attrs& attrs;
+  std::span<const ValueType> inputs;
+  std::span<const Tensor* const> constants;
+};
+using InferFn = std::function<Result<std::vector<ValueType>>(const InferArgs&)>;
+
+// A float32 tensor seen by forward and backward. The first extent of values that flow is the batch.
+struct FloatView {
+  float* data = nullptr;  // null: absent input, or a gradient nobody wants
+  Shape shape;
+  int64_t size() const { return element_count(shape); }
+};
+
+struct ForwardArgs {
+  const Attrs& attrs;
+  std::span<const FloatView> inputs;   // running statistics (batch_norm) are updated in place while training
+  std::span<const FloatView> outputs;  // overwritten
+  bool training = false;
+  uint64_t seed = 0;                   // of this step and node: dropout masks
+  std::vector<float>& saved;           // what forward keeps for backward
+};
+using ForwardFn = std::function<void(const ForwardArgs&)>;
+
+struct BackwardArgs {
+  const Attrs& attrs;
+  std::span<const FloatView> inputs;
+  std::span<const FloatView> outputs;
+  std::span<const FloatView> grad_outputs;
+  std::span<const FloatView> grad_inputs;  // ADD into these
+  const std::vector<float>& saved;
+};
+using BackwardFn = std::function<void(const BackwardArgs&)>;
+
+// How int8 quantisation treats the op.
+enum class OutputScale {
+  calibrated,     // from the observed range
+  same_as_input,  // input 0's scale and zero point (pooling, reshape, pad)
+  fixed,          // fixed_scale, fixed_zero_point (softmax: 1/256, -128)
+};
+struct QuantizeRule {
+  OutputScale output = OutputScale::calibrated;
+  float fixed_scale = 0;
+  int32_t fixed_zero_point = 0;
+  int weights = -1;      // input index of the weights (int8, symmetric), or -1
+  int weights_axis = 0;  // output channel axis of the weights
+  bool per_channel = false;
+  int bias = -1;         // input index of the bias (int32, scale = input scale * weight scale), or -1
+};
+
+// TFLite: which builtin operator, which options table, and the two-way mapping of attributes.
+struct TfliteMapping {
+  std::string_view builtin;  // "CONV_2D"
+  std::string_view options;  // "Conv2DOptions", or empty
+  int version = 1;           // of the int8 form
+  std::function<Outcome(const AttrReader&, Attrs&)> read;
+  std::function<void(const Attrs&, AttrWriter&)> write;
+};
+
+// Writes the kernel calls of one node for its dtype (int8 when its output is int8, else float32), choosing a variant for the core.
+struct LowerArgs {
+  const Graph& graph;
+  const Node& node;
+  std::string_view isa;  // "portable", later "arm_dsp", "arm_mve" ...
+};
+using LowerFn = std::function<Result<std::vector<KernelCall>>(const LowerArgs&)>;
+
+using MacsFn = std::function<int64_t(const Graph&, const Node&)>;
+
+// y = scale[c] * x + offset[c], c = the last axis.
+struct PerChannelAffine {
+  std::vector<float> scale;
+  std::vector<float> offset;
+};
+
+// What graph passes and the planner may know of an op without asking which it is.
+struct OpTraits {
+  int min_inputs = 1;
+  int max_inputs = 1;
+  bool in_place = false;               // output may take input 0's memory: same size, each element read before it is written
+  bool alias = false;                  // output is input 0's bytes under another shape: no kernel call at all
+  bool fuses_activation = false;       // has attribute "activation": none, relu, relu6
+  std::string_view activation = "";    // it is that activation, and may be fused into the op before it
+  bool identity_at_inference = false;  // dropout
+  // The op's inference form as an affine map, for folding into the op before it (batch_norm); empty for other ops.
+  std::function<PerChannelAffine(const Graph&, const Node&)> as_affine = {};
+};
+
+struct OpSpec {
+  std::string_view name;  // "conv2d"
+  std::string_view doc;   // one sentence
+  OpTraits traits;
+  Stage<InferFn> infer;
+  Stage<ForwardFn> forward;
+  Stage<BackwardFn> backward;
+  Stage<QuantizeRule> quantize;
+  Stage<TfliteMapping> tflite;
+  Stage<LowerFn> lower;
+  Stage<MacsFn> macs;
+};
+
+}  // namespace thimble

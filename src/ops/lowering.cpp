@@ -1,0 +1,114 @@
+#include "ops/lowering.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace thimble::ops {
+
+Multiplier quantize_multiplier(double real) {
+  if (real == 0) return {};
+  int exponent = 0;
+  const double fraction = std::frexp(real, &exponent);
+  auto fixed = static_cast<int64_t>(std::round(fraction * static_cast<double>(int64_t{1} << 31)));
+  if (fixed == int64_t{1} << 31) {
+    fixed /= 2;
+    ++exponent;
+  }
+  if (exponent < -31) return {};
+  if (exponent > 30) return {std::numeric_limits<int32_t>::max(), 30};
+  return {static_cast<int32_t>(fixed), exponent};
+}
+
+FloatRange activation_range(std::string_view activation) {
+  if (activation == "relu") return {0, std::numeric_limits<float>::infinity()};
+  if (activation == "relu6") return {0, 6};
+  return {};
+}
+
+Int8Range activation_range(std::string_view activation, const Quantization& output) {
+  const FloatRange real = activation_range(activation);
+  const auto quantize = [&](float value) {
+    return output.zero_point.at(0) + static_cast<int32_t>(std::round(value / output.scale.at(0)));
+  };
+  Int8Range range;
+  if (std::isfinite(real.min)) range.min = std::max(range.min, quantize(real.min));
+  if (std::isfinite(real.max)) range.max = std::min(range.max, quantize(real.max));
+  return range;
+}
+
+tl::unexpected<Error> cannot_lower(const Node& node, std::string message) {
+  return fail(ErrorCode::unsupported, std::move(message), node.name);
+}
+
+Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node, int channel_axis) {
+  const Value& input = graph[node.inputs[0]];
+  const Value& weights = graph[node.inputs[1]];
+  const Value& output = graph[node.outputs[0]];
+  if (!weights.constant || weights.type.dtype != DType::i8) return cannot_lower(node, "the weights must be constant int8");
+  if (input.quantization.empty() || weights.quantization.empty() || output.quantization.empty())
+    return cannot_lower(node, "input, weights and output need a scale and zero point");
+  for (int32_t zero : weights.quantization.zero_point)
+    if (zero != 0) return cannot_lower(node, fmt::format("int8 weights must be symmetric; found zero point {}", zero));
+
+  const Shape& shape = weights.type.shape;
+  const int64_t channels = shape[static_cast<size_t>(channel_axis)];
+  int64_t inner = 1;
+  for (size_t axis = static_cast<size_t>(channel_axis) + 1; axis < shape.size(); ++axis) inner *= shape[axis];
+  std::vector<int64_t> sums(static_cast<size_t>(channels), 0);
+  const auto values = weights.constant->as<int8_t>();
+  for (size_t i = 0; i < values.size(); ++i) sums[(i / static_cast<size_t>(inner)) % sums.size()] += values[i];
+
+  std::vector<int32_t> bias(sums.size(), 0), multiplier(sums.size());
+  std::vector<int8_t> shift(sums.size());
+  if (node.inputs.size() > 2 && node.inputs[2] != kNoValue) {
+    const Value& given = graph[node.inputs[2]];
+    if (!given.constant || given.type.dtype != DType::i32 || given.constant->size() != channels)
+      return cannot_lower(node, fmt::format("the bias must be {} constant int32 values", channels));
+    std::ranges::copy(given.constant->as<int32_t>(), bias.begin());
+  }
+  const Quantization& q = weights.quantization;
+  for (size_t c = 0; c < sums.size(); ++c) {
+    bias[c] = static_cast<int32_t>(static_cast<uint32_t>(bias[c]) - static_cast<uint32_t>(zero_point_of(input) * sums[c]));
+    const double weight_scale = q.scale[q.per_channel() ? c : 0];
+    const Multiplier m = quantize_multiplier(static_cast<double>(scale_of(input)) * weight_scale / static_cast<double>(scale_of(output)));
+    multiplier[c] = m.multiplier;
+    shift[c] = static_cast<int8_t>(m.shift);
+  }
+  return ChannelConstants{Tensor::from<int32_t>({channels}, bias), Tensor::from<int32_t>({channels}, multiplier),
+                          Tensor::from<int8_t>({channels}, shift)};
+}
+
+Tensor float_bias(const Graph& graph, const Node& node, int64_t channels) {
+  if (node.inputs.size() > 2 && node.inputs[2] != kNoValue) return *graph[node.inputs[2]].constant;
+  return Tensor::zeros(DType::f32, {channels});
+}
+
+void apply_activation(std::string_view activation, const FloatView& output) {
+  const FloatRange range = activation_range(activation);
+  if (std::isinf(range.min) && std::isinf(range.max)) return;
+  const int64_t size = output.size();
+  for (int64_t i = 0; i < size; ++i) output.data[i] = std::min(std::max(output.data[i], range.min), range.max);
+}
+
+void mask_activation_gradient(std::string_view activation, const FloatView& output, std::vector<float>& grad) {
+  const FloatRange range = activation_range(activation);
+  if (std::isinf(range.min) && std::isinf(range.max)) return;
+  for (size_t i = 0; i < grad.size(); ++i)
+    if (output.data[i] <= range.min || output.data[i] >= range.max) grad[i] = 0;
+}
+
+Outcome read_fused_activation(const AttrReader& reader, Attrs& attrs) {
+  const int64_t code = reader.integer("fused_activation_function");
+  if (code == 0) attrs.set("activation", "none");
+  else if (code == 1) attrs.set("activation", "relu");
+  else if (code == 3) attrs.set("activation", "relu6");
+  else return fail(ErrorCode::unsupported, fmt::format("fused activation number {} is not supported (0 none, 1 relu, 3 relu6 are)", code));
+  return {};
+}
+
+void write_fused_activation(const Attrs& attrs, AttrWriter& writer) {
+  const std::string activation = attrs.word("activation", "none");
+  writer.integer("fused_activation_function", activation == "relu" ? 1 : activation == "relu6" ? 3 : 0);
+}
+
+}  // namespace thimble::ops

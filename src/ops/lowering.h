@@ -1,0 +1,59 @@
+// What the int8 forms of operators share: multipliers, clamps and the folding of zero points. Formulas: TensorFlow Lite's
+// int8 reference (QuantizeMultiplier, CalculateActivationRangeQuantized).
+#pragma once
+#include <cstdint>
+#include <limits>
+
+#include "core/tensor.h"
+#include "graph/op_spec.h"
+
+namespace thimble::ops {
+
+// real = multiplier / 2^31 * 2^shift, multiplier in [2^30, 2^31), or 0.
+struct Multiplier {
+  int32_t multiplier = 0;
+  int32_t shift = 0;
+};
+Multiplier quantize_multiplier(double real);
+
+struct Int8Range {
+  int32_t min = -128;
+  int32_t max = 127;
+};
+// The int8 clamp of a fused activation ("none", "relu", "relu6") for an output of this scale and zero point.
+Int8Range activation_range(std::string_view activation, const Quantization& output);
+
+struct FloatRange {
+  float min = -std::numeric_limits<float>::infinity();
+  float max = std::numeric_limits<float>::infinity();
+};
+FloatRange activation_range(std::string_view activation);
+
+inline float scale_of(const Value& value) { return value.quantization.scale.at(0); }
+inline int32_t zero_point_of(const Value& value) { return value.quantization.zero_point.at(0); }
+inline bool is_int8(const Value& value) { return value.type.dtype == DType::i8; }
+
+// The constants of a linear op (convolution, fully connected), one entry per output channel.
+struct ChannelConstants {
+  Tensor bias;        // int32: bias - input_zero_point * sum of the channel's weights
+  Tensor multiplier;  // int32
+  Tensor shift;       // int8
+};
+// channel_axis: axis of the weights that counts output channels. bias may be kNoValue.
+Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node, int channel_axis);
+
+// Float bias of a linear op, zeros when absent.
+Tensor float_bias(const Graph& graph, const Node& node, int64_t channels);
+
+// Error for a tensor that must be constant, quantised ... and is not.
+tl::unexpected<Error> cannot_lower(const Node& node, std::string message);
+
+// clamp(x) to a fused activation's range in place; backward: zero the gradient where the output sits on a bound.
+void apply_activation(std::string_view activation, const FloatView& output);
+void mask_activation_gradient(std::string_view activation, const FloatView& output, std::vector<float>& grad);
+
+// TFLite's ActivationFunctionType: none 0, relu 1, relu6 3. Reading another is unsupported.
+Outcome read_fused_activation(const AttrReader& reader, Attrs& attrs);
+void write_fused_activation(const Attrs& attrs, AttrWriter& writer);
+
+}  // namespace thimble::ops

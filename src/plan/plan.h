@@ -1,0 +1,72 @@
+// The plan of a model on a device: every kernel call in order, where each tensor lies in the arena and when it lives, and one block of
+// constants. Everything later (bundle, emitted C++, host run, reports) reads this and adds no decision.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "graph/kernel_call.h"
+
+namespace thimble {
+
+struct OperandRef {
+  bool constant = false;
+  uint32_t offset = 0;  // bytes, in the constants or in the arena
+  DType dtype = DType::i8;
+  int64_t bytes = 0;
+};
+
+struct PlannedCall {
+  KernelCall call;                // constant operands' data moved out to Plan::constants
+  std::vector<OperandRef> refs;   // one per operand
+  std::string op;                 // "conv2d"
+  int64_t macs = 0;
+  int64_t weight_bytes = 0;       // constants of this call
+};
+
+struct ArenaTensor {
+  std::string name;
+  int64_t bytes = 0;
+  uint32_t offset = 0;
+  int first_call = 0, last_call = 0;  // lives during [first_call, last_call]
+  bool scratch = false;
+};
+
+struct PlanPort {
+  std::string name;
+  uint32_t arena_offset = 0;
+  int64_t bytes = 0;
+  ValueType type;
+  Quantization quantization;
+};
+
+struct Plan {
+  std::string model = "model";
+  std::string isa = "portable";
+  std::vector<PlannedCall> calls;
+  std::vector<uint8_t> constants;  // each constant 4-byte aligned (16 for weights); identical constants are stored once
+  int64_t arena_bytes = 0;
+  int64_t lower_bound_bytes = 0;   // largest sum of tensors alive at once: no plan can need less
+  std::vector<ArenaTensor> tensors;
+  std::vector<PlanPort> inputs, outputs;
+  int64_t macs = 0;
+  uint32_t signal_fingerprint = 0;
+};
+
+struct PlanOptions {
+  std::string isa = "portable";
+  uint32_t signal_fingerprint = 0;
+};
+
+// Errors: unsupported (an op without a device kernel, naming the layer and the remedy), bad_data.
+Result<Plan> make_plan(const Graph& graph, const PlanOptions& options);
+
+// RAM in use while each call runs; the report draws it.
+std::vector<int64_t> ram_over_time(const Plan& plan);
+
+// The plan as a bundle (device/runtime/plan_format.h).
+std::vector<uint8_t> write_bundle(const Plan& plan);
+
+}  // namespace thimble
