@@ -6,7 +6,7 @@ find_path(TL_EXPECTED_DIR tl/expected.hpp REQUIRED)
 target_include_directories(tl_expected SYSTEM INTERFACE ${TL_EXPECTED_DIR})
 
 add_library(thimble_flags INTERFACE)
-target_compile_options(thimble_flags INTERFACE -Wall -Wextra -Werror -ffp-contract=off)
+target_compile_options(thimble_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers -ffp-contract=off)
 if(THIMBLE_SANITIZE)
   target_compile_options(thimble_flags INTERFACE -fsanitize=${THIMBLE_SANITIZE} -fno-sanitize-recover=all -g)
   target_link_options(thimble_flags INTERFACE -fsanitize=${THIMBLE_SANITIZE})
