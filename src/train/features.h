@@ -1,4 +1,8 @@
-// Features of a whole dataset in memory, ready for training and evaluation.
+// Features of a whole dataset in memory, ready for training and evaluation. They stay the int16 numbers the device computes; a model sees
+//   x = (feature_scale * int16 - feature_mean) / feature_std
+// with one mean and one deviation for all features. A single affine map, so int8 quantisation absorbs it exactly into the requantisation
+// that the device does anyway: with input scale s and zero point z,
+//   int8 = requantize(int16, feature_scale / (feature_std * s)) + z - round(feature_mean / (feature_std * s)).
 #pragma once
 #include <cstdint>
 #include <span>
@@ -21,9 +25,14 @@ struct Features {
   int target_count = 0;
   std::vector<Split> splits;      // [samples]
   std::vector<size_t> sample_of;  // index into Dataset::samples (augmented copies share one)
+  float feature_mean = 0;         // of the real features of the training split
+  float feature_std = 1;          // their standard deviation, > 0
   std::string hash;
 
   int64_t feature_count() const { return element_count(sample_shape); }
+  float normalized(int16_t feature) const {
+    return (static_cast<float>(signal.feature_scale) * static_cast<float>(feature) - feature_mean) / feature_std;
+  }
   std::span<const int16_t> sample(size_t index) const {
     return std::span(data).subspan(index * static_cast<size_t>(feature_count()), static_cast<size_t>(feature_count()));
   }

@@ -52,13 +52,13 @@ struct TrainedModel {
   Task task = Task::classification;
   std::vector<std::string> classes;
   SignalConfig signal;
+  float feature_mean = 0, feature_std = 1;  // the graph's input is normalised: see Features
   std::vector<EpochLog> log;
   TrainOptions options;
   std::string hash;  // of weights, graph and features
 };
 
-// Normalises features before the first layer? No: scale and offset go into the graph's first batch_norm or are learnt; the input of the
-// graph is real = feature_scale * int16.
+// Trains on the training split, watching the validation split (or nothing, when that is empty). The graph's input is the normalised features.
 // Errors: diverged (NaN loss: epoch, step and what to try), bad_data, cancelled (the last checkpoint stays), io.
 Result<TrainedModel> train_model(Graph graph, const Features& features, const TrainOptions& options, Progress& progress);
 
