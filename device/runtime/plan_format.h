@@ -32,7 +32,7 @@ struct BundleHeader {
   uint32_t signature_offset;    // 0 in version 1
   uint8_t key_id[8];            // 0 in version 1
 };
-static_assert(sizeof(BundleHeader) == 72, "layout is part of the format");
+static_assert(sizeof(BundleHeader) == 68, "layout is part of the format");
 
 struct TensorRecord {
   uint32_t arena_offset;
