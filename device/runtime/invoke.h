@@ -1,5 +1,5 @@
-// Calls any kernel through one shape: a parameter block and an array of operand pointers. The kernel's own signature says what
-// each operand is, so there is no adapter to write per kernel.
+// Calls any kernel through one shape: a parameter block and an array of operand pointers. The kernel's own signature
+// says what each operand is, so there is no adapter to write per kernel.
 #pragma once
 #include <stdint.h>
 
@@ -7,6 +7,15 @@ namespace thimble {
 namespace device {
 
 using InvokeFn = void (*)(const void* params, void* const* operands);
+
+template <int... index>
+struct Indices {};
+template <int count, int... index>
+struct CountTo : CountTo<count - 1, count - 1, index...> {};
+template <int... index>
+struct CountTo<0, index...> {
+  using Type = Indices<index...>;
+};
 
 template <class Function>
 struct KernelSignature;
@@ -18,13 +27,13 @@ struct KernelSignature<void (*)(const Params_&, Pointers...)> {
 
   template <void (*kernel)(const Params_&, Pointers...)>
   static void invoke(const void* params, void* const* operands) {
-    int next = 0;
-    // Braced initialisation evaluates left to right, so operand i goes to argument i.
-    struct Call {
-      Call(const Params_& p, Pointers... pointers) { kernel(p, pointers...); }
-    };
-    (void)next;
-    Call{*static_cast<const Params_*>(params), static_cast<Pointers>(operands[next++])...};
+    call<kernel>(*static_cast<const Params_*>(params), operands, typename CountTo<kOperands>::Type{});
+  }
+
+ private:
+  template <void (*kernel)(const Params_&, Pointers...), int... index>
+  static void call(const Params_& params, void* const* operands, Indices<index...>) {
+    kernel(params, static_cast<Pointers>(operands[index])...);
   }
 };
 

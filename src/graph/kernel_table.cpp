@@ -1,0 +1,49 @@
+#include "graph/kernel_table.h"
+
+#include "device/kernels/fully_connected.h"
+
+namespace thimble {
+
+namespace {
+
+template <auto kernel>
+constexpr int param_count() {
+  return static_cast<int>(sizeof(device::ParamsOf<kernel>) / sizeof(int32_t));
+}
+
+constexpr KernelInfo kKernels[] = {
+#define THIMBLE_KERNEL(id, function, header) \
+  {#function, header, param_count<&device::function>(), device::kernel_entry<&device::function>(id)},
+#include "device/kernels/kernels.def"
+#undef THIMBLE_KERNEL
+};
+
+}  // namespace
+
+std::span<const KernelInfo> all_kernels() { return kKernels; }
+
+const KernelInfo* find_kernel(std::string_view name) {
+  for (const KernelInfo& kernel : kKernels)
+    if (kernel.name == name) return &kernel;
+  return nullptr;
+}
+
+const KernelInfo* find_kernel(uint16_t id) {
+  for (const KernelInfo& kernel : kKernels)
+    if (kernel.entry.id == id) return &kernel;
+  return nullptr;
+}
+
+Outcome run_kernel(const KernelCall& call, std::span<void* const> operands) {
+  const KernelInfo* kernel = find_kernel(call.kernel);
+  if (!kernel) return fail(ErrorCode::internal, fmt::format("there is no kernel {}", call.kernel), call.layer);
+  if (static_cast<int>(call.params.size()) != kernel->params || operands.size() != kernel->entry.operands)
+    return fail(ErrorCode::internal,
+                fmt::format("{} takes {} parameters and {} operands, found {} and {}", call.kernel, kernel->params,
+                            kernel->entry.operands, call.params.size(), operands.size()),
+                call.layer);
+  kernel->entry.invoke(call.params.data(), operands.data());
+  return {};
+}
+
+}  // namespace thimble
