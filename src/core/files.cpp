@@ -13,12 +13,12 @@ namespace {
 
 tl::unexpected<Error> os_error(const Path& path, std::string_view doing) {
   const int code = errno;
-  const char* hint = code == ENOSPC    ? "free some space on this disk and run the command again"
-                     : code == EACCES  ? "check who owns the folder and its permissions"
-                     : code == ENOENT  ? "check the spelling of the path"
-                                       : "";
-  return fail(code == ENOENT ? ErrorCode::not_found : ErrorCode::io, fmt::format("cannot {}: {}", doing, std::strerror(code)),
-              path.string(), hint);
+  const char* hint = code == ENOSPC   ? "free some space on this disk and run the command again"
+                     : code == EACCES ? "check who owns the folder and its permissions"
+                     : code == ENOENT ? "check the spelling of the path"
+                                      : "";
+  return fail(code == ENOENT ? ErrorCode::not_found : ErrorCode::io,
+              fmt::format("cannot {}: {}", doing, std::strerror(code)), path.string(), hint);
 }
 
 template <class Container>
@@ -32,8 +32,8 @@ Result<Container> read_whole(const Path& path, uint64_t max_bytes) {
   }
   if (static_cast<uint64_t>(info.st_size) > max_bytes) {
     ::close(file);
-    return fail(ErrorCode::unsupported, fmt::format("the file has {} bytes; at most {} are read", info.st_size, max_bytes),
-                path.string());
+    return fail(ErrorCode::unsupported,
+                fmt::format("the file has {} bytes; at most {} are read", info.st_size, max_bytes), path.string());
   }
   Container content;
   content.resize(static_cast<size_t>(info.st_size));

@@ -139,7 +139,8 @@ Result<CommandResult> run_command(const Command& command) {
     }
     if (std::chrono::duration<double>(Clock::now() - start).count() > command.timeout_s) {
       end_child();
-      return fail(ErrorCode::tool_failed, fmt::format("gave no end within {:.0f} s", command.timeout_s), to_string(command));
+      return fail(ErrorCode::tool_failed, fmt::format("gave no end within {:.0f} s", command.timeout_s),
+                  to_string(command));
     }
     std::array<pollfd, 3> waits = {{{out.read_end, POLLIN, 0}, {err.read_end, POLLIN, 0}, {in.write_end, POLLOUT, 0}}};
     if (::poll(waits.data(), waits.size(), 100) < 0 && errno != EINTR) break;

@@ -11,7 +11,7 @@ struct Command {
   std::vector<std::string> words;  // words[0] is looked up on PATH
   Path folder;                     // working folder; empty = this one
   double timeout_s = 600;
-  std::string input;               // written to its standard input
+  std::string input;  // written to its standard input
 };
 
 struct CommandResult {
@@ -21,8 +21,8 @@ struct CommandResult {
   double seconds = 0;
 };
 
-// Errors: tool_missing when the program is not on PATH (hint: the package), tool_failed on time-out, cancelled on Ctrl-C
-// (the child and its children are ended first). A non-zero exit status is a result, not an error.
+// Errors: tool_missing when the program is not on PATH (hint: the package), tool_failed on time-out, cancelled on
+// Ctrl-C (the child and its children are ended first). A non-zero exit status is a result, not an error.
 Result<CommandResult> run_command(const Command& command);
 
 // Full path of a program on PATH, or tool_missing with the distribution package that holds it, where known.

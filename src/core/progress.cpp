@@ -19,7 +19,8 @@ Progress& silent_progress() {
 std::atomic<bool> stop_requested = false;
 
 Outcome check_stop() {
-  if (stop_requested) return fail(ErrorCode::cancelled, "stopped by the user", "", "run the same command again to go on");
+  if (stop_requested)
+    return fail(ErrorCode::cancelled, "stopped by the user", "", "run the same command again to go on");
   return {};
 }
 

@@ -1,5 +1,5 @@
-// How long work tells a person how far it is, and learns that it should stop. The library calls; the command line decides
-// how it looks. Also the one place where Ctrl-C is noticed.
+// How long work tells a person how far it is, and learns that it should stop. The library calls; the command line
+// decides how it looks. Also the one place where Ctrl-C is noticed.
 #pragma once
 #include <atomic>
 #include <cstdint>

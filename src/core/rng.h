@@ -1,5 +1,6 @@
 // Seeded randomness that is the same on every machine. Streams are made from keys (seed, epoch, sample ...), so
-// work can be done in any order, or resumed, and still draw the same numbers. Method: SplitMix64 (Steele, Lea, Flood 2014).
+// work can be done in any order, or resumed, and still draw the same numbers. Method: SplitMix64 (Steele, Lea, Flood
+// 2014).
 #pragma once
 #include <cmath>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Named attributes of an operator: integers, reals, words and integer lists. Also the two small interfaces through which
-// a file format hands them over, so that operators know names and formats know encodings.
+// Named attributes of an operator: integers, reals, words and integer lists. Also the two small interfaces through
+// which a file format hands them over, so that operators know names and formats know encodings.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -18,8 +18,8 @@ class Attrs {
  public:
   Attrs& set(std::string_view name, AttrValue value);
   bool has(std::string_view name) const;
-  // The value, or the fallback where the attribute is not set. A value of another type is a broken promise inside thimble (throws
-  // std::bad_variant_access), because readers check types on the way in.
+  // The value, or the fallback where the attribute is not set. A value of another type is a broken promise inside
+  // thimble (throws std::bad_variant_access), because readers check types on the way in.
   int64_t integer(std::string_view name, int64_t fallback = 0) const;
   double real(std::string_view name, double fallback = 0) const;
   std::string word(std::string_view name, std::string_view fallback = "") const;
@@ -38,7 +38,8 @@ std::string to_string(const AttrValue& value);
 class AttrReader {
  public:
   virtual ~AttrReader() = default;
-  virtual int64_t integer(std::string_view field, int64_t fallback = 0) const = 0;  // also enums (by number) and booleans
+  virtual int64_t integer(std::string_view field,
+                          int64_t fallback = 0) const = 0;  // also enums (by number) and booleans
   virtual double real(std::string_view field, double fallback = 0) const = 0;
   virtual std::vector<int64_t> integers(std::string_view field) const = 0;
 };

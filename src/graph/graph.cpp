@@ -19,11 +19,13 @@ Outcome verify_quantization(const Value& value) {
   if (q.zero_point.size() != q.scale.size())
     return broken(value.name, fmt::format("{} scales but {} zero points", q.scale.size(), q.zero_point.size()));
   for (float scale : q.scale)
-    if (!std::isfinite(scale) || scale <= 0) return broken(value.name, fmt::format("quantisation scale {} is not a positive number", scale));
+    if (!std::isfinite(scale) || scale <= 0)
+      return broken(value.name, fmt::format("quantisation scale {} is not a positive number", scale));
   if (q.per_channel()) {
     if (q.axis < 0 || q.axis >= static_cast<int>(value.type.shape.size()) ||
         value.type.shape[static_cast<size_t>(q.axis)] != static_cast<int64_t>(q.scale.size()))
-      return broken(value.name, fmt::format("{} scales do not match axis {} of shape {}", q.scale.size(), q.axis, to_string(value.type.shape)));
+      return broken(value.name, fmt::format("{} scales do not match axis {} of shape {}", q.scale.size(), q.axis,
+                                            to_string(value.type.shape)));
   }
   if (value.type.dtype == DType::i8)
     for (int32_t zero : q.zero_point)
@@ -34,8 +36,9 @@ Outcome verify_quantization(const Value& value) {
 Outcome verify_constant(const Value& value) {
   if (!value.constant) return {};
   if (value.constant->dtype != value.type.dtype || value.constant->shape != value.type.shape)
-    return broken(value.name, fmt::format("constant is {} {}, declared {} {}", name_of(value.constant->dtype), to_string(value.constant->shape),
-                                          name_of(value.type.dtype), to_string(value.type.shape)));
+    return broken(value.name, fmt::format("constant is {} {}, declared {} {}", name_of(value.constant->dtype),
+                                          to_string(value.constant->shape), name_of(value.type.dtype),
+                                          to_string(value.type.shape)));
   if (value.constant->bytes.size() != static_cast<size_t>(value.constant->size()) * size_of(value.type.dtype))
     return broken(value.name, "constant has the wrong number of bytes");
   return {};
@@ -46,7 +49,8 @@ Outcome verify_node(const Graph& graph, const Node& node, std::vector<bool>& def
   const OpTraits& traits = node.op->traits;
   const auto inputs = static_cast<int>(node.inputs.size());
   if (inputs < traits.min_inputs || inputs > traits.max_inputs)
-    return broken(node.name, fmt::format("{} takes {} to {} inputs, found {}", node.op->name, traits.min_inputs, traits.max_inputs, inputs));
+    return broken(node.name, fmt::format("{} takes {} to {} inputs, found {}", node.op->name, traits.min_inputs,
+                                         traits.max_inputs, inputs));
   std::vector<ValueType> types;
   std::vector<const Tensor*> constants;
   for (ValueId id : node.inputs) {
@@ -56,7 +60,8 @@ Outcome verify_node(const Graph& graph, const Node& node, std::vector<bool>& def
       continue;
     }
     if (id < 0 || id >= count) return broken(node.name, fmt::format("input {} does not exist", id));
-    if (!defined[static_cast<size_t>(id)]) return broken(node.name, fmt::format("reads {} before anything wrote it", graph[id].name));
+    if (!defined[static_cast<size_t>(id)])
+      return broken(node.name, fmt::format("reads {} before anything wrote it", graph[id].name));
     types.push_back(graph[id].type);
     constants.push_back(graph[id].constant.get());
   }
@@ -73,8 +78,9 @@ Outcome verify_node(const Graph& graph, const Node& node, std::vector<bool>& def
     if (id < 0 || id >= count) return broken(node.name, fmt::format("output {} does not exist", id));
     if (defined[static_cast<size_t>(id)]) return broken(node.name, fmt::format("{} is written twice", graph[id].name));
     if (graph[id].type != (*inferred)[i])
-      return broken(node.name, fmt::format("output {} is {} {}, but the op gives {} {}", graph[id].name, name_of(graph[id].type.dtype),
-                                           to_string(graph[id].type.shape), name_of((*inferred)[i].dtype), to_string((*inferred)[i].shape)));
+      return broken(node.name, fmt::format("output {} is {} {}, but the op gives {} {}", graph[id].name,
+                                           name_of(graph[id].type.dtype), to_string(graph[id].type.shape),
+                                           name_of((*inferred)[i].dtype), to_string((*inferred)[i].shape)));
     defined[static_cast<size_t>(id)] = true;
   }
   return {};

@@ -66,9 +66,10 @@ struct Graph {
 // Constants are shared between copies of a Graph; this copy has its own.
 Graph deep_copy(const Graph& graph);
 
-// Checks every promise of the types above: ids in range, values defined before use and once, constants of their declared type
-// and shape, node input counts, shapes and dtypes equal to what the op's shape rule says, quantisation well formed
-// (finite positive scales, zero points in range). Run after every pass and every import. Errors: bad_data, naming the layer.
+// Checks every promise of the types above: ids in range, values defined before use and once, constants of their
+// declared type and shape, node input counts, shapes and dtypes equal to what the op's shape rule says, quantisation
+// well formed (finite positive scales, zero points in range). Run after every pass and every import. Errors: bad_data,
+// naming the layer.
 Outcome verify(const Graph& graph);
 
 // Drops values that nothing uses and renumbers the rest.
@@ -79,6 +80,7 @@ std::vector<size_t> readers_of(const Graph& graph, ValueId value);
 
 // Multiply-accumulates of one inference.
 int64_t count_macs(const Graph& graph);
-int64_t count_parameters(const Graph& graph);  // elements of trainable constants, or of all constants when none is trainable
+int64_t count_parameters(
+    const Graph& graph);  // elements of trainable constants, or of all constants when none is trainable
 
 }  // namespace thimble

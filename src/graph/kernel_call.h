@@ -1,6 +1,6 @@
-// One call of a device kernel (device/kernels, device/dsp) with everything known: constant parameters and typed operands.
-// Operators and signal blocks lower to these; the plan places them in memory; the host runs them, a bundle stores them and
-// the emitter writes them as C++. So one description has one meaning in all four.
+// One call of a device kernel (device/kernels, device/dsp) with everything known: constant parameters and typed
+// operands. Operators and signal blocks lower to these; the plan places them in memory; the host runs them, a bundle
+// stores them and the emitter writes them as C++. So one description has one meaning in all four.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -21,11 +21,11 @@ struct ScratchBytes {
 using Operand = std::variant<ValueId, Tensor, ScratchBytes>;
 
 struct KernelCall {
-  std::string kernel;              // as in device/kernels/kernels.def: "conv2d_s8"
-  std::vector<int32_t> params;     // the kernel's parameter struct, in declaration order
-  std::string_view param_names;    // "input_h, input_w, ..."
-  std::vector<Operand> operands;   // in the kernel's argument order
-  std::string layer;               // the node's name
+  std::string kernel;             // as in device/kernels/kernels.def: "conv2d_s8"
+  std::vector<int32_t> params;    // the kernel's parameter struct, in declaration order
+  std::string_view param_names;   // "input_h, input_w, ..."
+  std::vector<Operand> operands;  // in the kernel's argument order
+  std::string layer;              // the node's name
 
   template <class Params>
   static KernelCall make(std::string kernel, const Params& values) {

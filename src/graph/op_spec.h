@@ -1,5 +1,5 @@
-// The contract of an operator's host half. src/ops fills one OpSpec per operator; everything else (training, quantisation,
-// import, planning, tests, documentation) goes through it and never asks which operator it is.
+// The contract of an operator's host half. src/ops fills one OpSpec per operator; everything else (training,
+// quantisation, import, planning, tests, documentation) goes through it and never asks which operator it is.
 #pragma once
 #include <functional>
 #include <optional>
@@ -14,8 +14,8 @@
 
 namespace thimble {
 
-// A stage of an operator: a function, or the reason there is none. It has no default, so that a spec that forgets a stage
-// does not compile.
+// A stage of an operator: a function, or the reason there is none. It has no default, so that a spec that forgets a
+// stage does not compile.
 struct OptOut {
   std::string_view reason;
 };
@@ -25,9 +25,9 @@ class Stage {
  public:
   Stage(OptOut out) : reason_(out.reason) {}
   template <class F>
-    requires(!std::is_same_v<std::decay_t<F>, Stage> && !std::is_same_v<std::decay_t<F>, OptOut> &&
-             std::is_constructible_v<T, F>)
-  Stage(F&& value) : value_(std::in_place, std::forward<F>(value)) {}
+  requires(!std::is_same_v<std::decay_t<F>, Stage> && !std::is_same_v<std::decay_t<F>, OptOut> &&
+           std::is_constructible_v<T, F>) Stage(F&& value)
+      : value_(std::in_place, std::forward<F>(value)) {}
   explicit operator bool() const { return value_.has_value(); }
   const T& operator*() const { return *value_; }
   const T* operator->() const { return &*value_; }
@@ -38,8 +38,8 @@ class Stage {
   std::string_view reason_;
 };
 
-// Shape and dtype rule. Inputs that are absent have an empty dtype f32 and shape []; `constants[i]` is the constant behind input i
-// or null. Errors: bad_data with found and expected shapes (the caller adds the layer).
+// Shape and dtype rule. Inputs that are absent have an empty dtype f32 and shape []; `constants[i]` is the constant
+// behind input i or null. Errors: bad_data with found and expected shapes (the caller adds the layer).
 struct InferArgs {
   const Attrs& attrs;
   std::span<const ValueType> inputs;
@@ -59,8 +59,8 @@ struct ForwardArgs {
   std::span<const FloatView> inputs;   // running statistics (batch_norm) are updated in place while training
   std::span<const FloatView> outputs;  // overwritten
   bool training = false;
-  uint64_t seed = 0;                   // of this step and node: dropout masks
-  std::vector<float>& saved;           // what forward keeps for backward
+  uint64_t seed = 0;          // of this step and node: dropout masks
+  std::vector<float>& saved;  // what forward keeps for backward
 };
 using ForwardFn = std::function<void(const ForwardArgs&)>;
 
@@ -87,7 +87,7 @@ struct QuantizeRule {
   int weights = -1;      // input index of the weights (int8, symmetric), or -1
   int weights_axis = 0;  // output channel axis of the weights
   bool per_channel = false;
-  int bias = -1;         // input index of the bias (int32, scale = input scale * weight scale), or -1
+  int bias = -1;  // input index of the bias (int32, scale = input scale * weight scale), or -1
 };
 
 // TFLite: which builtin operator, which options table, and the two-way mapping of attributes.
@@ -99,7 +99,8 @@ struct TfliteMapping {
   std::function<void(const Attrs&, AttrWriter&)> write;
 };
 
-// Writes the kernel calls of one node for its dtype (int8 when its output is int8, else float32), choosing a variant for the core.
+// Writes the kernel calls of one node for its dtype (int8 when its output is int8, else float32), choosing a variant
+// for the core.
 struct LowerArgs {
   const Graph& graph;
   const Node& node;
@@ -119,9 +120,9 @@ struct PerChannelAffine {
 struct OpTraits {
   int min_inputs = 1;
   int max_inputs = 1;
-  bool in_place = false;               // output may take input 0's memory: same size, each element read before it is written
-  bool alias = false;                  // output is input 0's bytes under another shape: no kernel call at all
-  bool fuses_activation = false;       // has attribute "activation": none, relu, relu6
+  bool in_place = false;          // output may take input 0's memory: same size, each element read before it is written
+  bool alias = false;             // output is input 0's bytes under another shape: no kernel call at all
+  bool fuses_activation = false;  // has attribute "activation": none, relu, relu6
   std::string_view activation = "";    // it is that activation, and may be fused into the op before it
   bool identity_at_inference = false;  // dropout
   // The op's inference form as an affine map, for folding into the op before it (batch_norm); empty for other ops.
