@@ -1,0 +1,51 @@
+// The cases of operators. Each op has one file, tests/ops/<op>_cases.cpp, that lists them with THIMBLE_OP_CASES; every
+// generic test and benchmark walks all cases of all ops of ops.def. An op without cases fails.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace thimble::test {
+
+// One input of a case. Its float values are drawn uniformly from [low, high].
+struct CaseInput {
+  Shape shape;            // with the batch: [N, ...]
+  bool constant = false;  // weights and tables: known when the model is made
+  float low = -1, high = 1;
+  bool differentiable = true;        // false: backward owes it no gradient (running statistics)
+  std::optional<Tensor> value = {};  // given instead of drawn, and the same for every dtype of the op (integer tables)
+  bool absent = false;               // an optional input that is left out
+};
+
+inline CaseInput flows(Shape shape, float low = -1, float high = 1) { return {std::move(shape), false, low, high}; }
+inline CaseInput constant(Shape shape, float low = -1, float high = 1) { return {std::move(shape), true, low, high}; }
+inline CaseInput statistics(Shape shape, float low, float high) { return {std::move(shape), true, low, high, false}; }
+inline CaseInput table(Tensor value) { return {value.shape, true, 0, 0, false, std::move(value)}; }
+inline CaseInput absent() { return {{}, true, 0, 0, false, {}, true}; }
+
+struct OpCase {
+  std::string name;  // unique in its op: "same_stride2"
+  std::vector<CaseInput> inputs;
+  Attrs attrs = {};
+  bool training = false;  // forward runs in training mode; the kernels, which only infer, are not compared
+  double int8_steps = 1;  // int8 kernel may differ from float forward by this many steps of the output's scale
+};
+
+using CaseList = std::vector<OpCase> (*)();
+
+// Registered cases of an op, empty when there are none; the names of all registered ops.
+std::vector<OpCase> cases_of(std::string_view op);
+std::vector<std::string> ops_with_cases();
+bool register_op_cases(std::string op, CaseList list);
+
+// THIMBLE_OP_CASES(add) { return {{"same_shape", {flows({2, 3}), flows({2, 3})}}}; }
+#define THIMBLE_OP_CASES(op)                                                                                \
+  static std::vector<OpCase> op##_cases();                                                                  \
+  [[maybe_unused]] static const bool op##_registered = ::thimble::test::register_op_cases(#op, op##_cases); \
+  static std::vector<OpCase> op##_cases()
+
+}  // namespace thimble::test
