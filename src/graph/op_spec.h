@@ -90,6 +90,14 @@ struct QuantizeRule {
   int bias = -1;  // input index of the bias (int32, scale = input scale * weight scale), or -1
 };
 
+// An integer-list attribute that TFLite keeps in a constant int32 input (the axes of MEAN, the paddings of PAD): import takes it from
+// there and drops the input, export puts it back.
+struct TfliteConstantInput {
+  int input = 1;
+  std::string_view attr;
+  int columns = 0;  // 0: a vector [n]; else a matrix [n / columns, columns]
+};
+
 // TFLite: which builtin operator, which options table, and the two-way mapping of attributes.
 struct TfliteMapping {
   std::string_view builtin;  // "CONV_2D"
@@ -97,6 +105,7 @@ struct TfliteMapping {
   int version = 1;           // of the int8 form
   std::function<Outcome(const AttrReader&, Attrs&)> read;
   std::function<void(const Attrs&, AttrWriter&)> write;
+  std::vector<TfliteConstantInput> constant_inputs = {};
 };
 
 // Writes the kernel calls of one node for its dtype (int8 when its output is int8, else float32), choosing a variant
