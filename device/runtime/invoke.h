@@ -42,14 +42,17 @@ using ParamsOf = typename KernelSignature<decltype(kernel)>::Params;
 
 struct KernelEntry {
   uint16_t id;
-  uint16_t operands;
+  uint8_t operands;  // count
+  uint8_t params;    // int32 fields of its parameter struct
   InvokeFn invoke;
 };
 
 template <auto kernel>
 constexpr KernelEntry kernel_entry(uint16_t id) {
   using Signature = KernelSignature<decltype(kernel)>;
-  return {id, Signature::kOperands, &Signature::template invoke<kernel>};
+  constexpr auto kParams = sizeof(typename Signature::Params) / sizeof(int32_t);
+  static_assert(Signature::kOperands <= 255 && kParams <= 255, "counts are stored in a byte");
+  return {id, Signature::kOperands, kParams, &Signature::template invoke<kernel>};
 }
 
 }  // namespace device
