@@ -1,4 +1,4 @@
-// What a board supplies: these functions, in one file under device/port. Nothing else in device/ touches hardware.
+// What a board supplies: these functions, under device/port. Nothing else in device/ touches hardware.
 #pragma once
 #include <stdint.h>
 
@@ -22,6 +22,9 @@ uint32_t port_ticks_per_second(void);
 // Actuators 0..31 of the board: digital pins, and one PWM of 0..1000 per mille.
 void port_pins(uint32_t on);
 void port_pwm(int32_t per_mille);
+
+// The deepest the stack has been since reset, in bytes.
+uint32_t port_stack_used(void);
 
 // Ends the program; never returns. In an emulator the status becomes its exit status.
 [[noreturn]] void port_exit(int32_t status);
