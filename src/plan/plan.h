@@ -1,5 +1,6 @@
-// The plan of a model on a device: every kernel call in order, where each tensor lies in the arena and when it lives, and one block of
-// constants. Everything later (bundle, emitted C++, host run, reports) reads this and adds no decision.
+// The plan of a model on a device: every kernel call in order, where each tensor lies in the arena and when it lives,
+// and one block of constants. Everything later (bundle, emitted C++, host run, reports) reads this and adds no
+// decision.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -19,13 +20,14 @@ struct OperandRef {
 };
 
 struct PlannedCall {
-  KernelCall call;                // constant operands' data moved out to Plan::constants
-  std::vector<OperandRef> refs;   // one per operand
-  std::string op;                 // "conv2d"
-  int64_t macs = 0;
-  int64_t weight_bytes = 0;       // constants of this call
+  KernelCall call;               // constant operands' data moved out to Plan::constants
+  std::vector<OperandRef> refs;  // one per operand
+  std::string op;                // "conv2d"
+  int64_t macs = 0;              // of the node; on the first of its calls
+  int64_t weight_bytes = 0;      // constants of this call
 };
 
+// A block of the arena: a value, with those that share its memory (reshaped, or computed in place), or scratch.
 struct ArenaTensor {
   std::string name;
   int64_t bytes = 0;
@@ -48,7 +50,8 @@ struct Plan {
   std::vector<PlannedCall> calls;
   std::vector<uint8_t> constants;  // each constant 4-byte aligned (16 for weights); identical constants are stored once
   int64_t arena_bytes = 0;
-  int64_t lower_bound_bytes = 0;   // largest sum of tensors alive at once: no plan can need less
+  int64_t lower_bound_bytes = 0;   // largest sum of tensors alive at once: no layout can need less
+  bool arena_is_smallest = false;  // proved, by the bound or by search
   std::vector<ArenaTensor> tensors;
   std::vector<PlanPort> inputs, outputs;
   int64_t macs = 0;
@@ -60,8 +63,14 @@ struct PlanOptions {
   uint32_t signal_fingerprint = 0;
 };
 
-// Errors: unsupported (an op without a device kernel, naming the layer and the remedy), bad_data.
+// Graph inputs live from the first call until their last reader, and are then overwritten: write them before every run.
+// Errors: unsupported (an op without a device kernel, naming the layer and the remedy), does_not_fit (beyond 2 GiB),
+// bad_data.
 Result<Plan> make_plan(const Graph& graph, const PlanOptions& options);
+
+// Checks what every user of a plan relies on: tensors that live at once share no byte, operands lie inside their tensor
+// or the constants, calls match their kernels. make_plan runs it. Errors: internal.
+Outcome verify(const Plan& plan);
 
 // RAM in use while each call runs; the report draws it.
 std::vector<int64_t> ram_over_time(const Plan& plan);

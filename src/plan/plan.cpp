@@ -1,0 +1,332 @@
+// From a graph to a plan: kernel calls, which values share memory, how long each block of memory lives, and where it
+// lies.
+#include "plan/plan.h"
+
+#include <algorithm>
+#include <map>
+
+#include "device/runtime/plan_format.h"
+#include "graph/kernel_table.h"
+#include "graph/op_spec.h"
+#include "plan/arena.h"
+
+namespace thimble {
+
+namespace {
+
+constexpr int64_t kMostBytes = (int64_t{1} << 31) - 1;  // an operand's offset has 31 bits
+constexpr int64_t kWeightAlignment = 16;
+
+// Size of a value, refusing what no device could hold and shapes that are not known.
+Result<int64_t> bytes_of(const Value& value) {
+  auto bytes = static_cast<int64_t>(size_of(value.type.dtype));
+  for (int64_t extent : value.type.shape) {
+    if (extent <= 0)
+      return fail(ErrorCode::bad_data,
+                  fmt::format("shape {} has an extent that is not positive", to_string(value.type.shape)), value.name,
+                  "export the model with fixed shapes and batch 1");
+    if (extent > kMostBytes / bytes)
+      return fail(ErrorCode::does_not_fit, fmt::format("shape {} is beyond 2 GiB", to_string(value.type.shape)),
+                  value.name);
+    bytes *= extent;
+  }
+  return bytes;
+}
+
+// The kernel calls of a graph and which node each came from.
+struct LoweredGraph {
+  std::vector<KernelCall> calls;
+  std::vector<size_t> node_of_call;
+  std::vector<size_t> calls_of_node;  // count
+};
+
+Outcome check_against_kernel(const KernelCall& call) {
+  const KernelInfo* kernel = find_kernel(call.kernel);
+  if (!kernel) return fail(ErrorCode::internal, fmt::format("there is no kernel {}", call.kernel), call.layer);
+  if (call.params.size() != static_cast<size_t>(kernel->params) || call.operands.size() != kernel->entry.operands ||
+      call.operands.size() > device::kMaxOperands)
+    return fail(ErrorCode::internal,
+                fmt::format("{} takes {} parameters and {} operands, found {} and {}", call.kernel, kernel->params,
+                            kernel->entry.operands, call.params.size(), call.operands.size()),
+                call.layer);
+  return {};
+}
+
+Result<LoweredGraph> lower_nodes(const Graph& graph, std::string_view isa) {
+  LoweredGraph lowered;
+  lowered.calls_of_node.resize(graph.nodes.size(), 0);
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    if (node.op->traits.alias) continue;
+    if (!node.op->lower)
+      return fail(ErrorCode::unsupported,
+                  fmt::format("{} has no device kernel: {}", node.op->name, node.op->lower.reason()), node.name,
+                  "fold or quantise the model first, or replace this layer; `thimble ops` lists what runs on a device");
+    auto calls = (*node.op->lower)({graph, node, isa});
+    if (!calls) {
+      Error error = std::move(calls).error();
+      if (error.where.empty()) error.where = node.name;
+      return tl::unexpected<Error>(std::move(error));
+    }
+    lowered.calls_of_node[n] = calls->size();
+    for (KernelCall& call : *calls) {
+      call.layer = node.name;
+      THIMBLE_TRY(check_against_kernel(call));
+      lowered.calls.push_back(std::move(call));
+      lowered.node_of_call.push_back(n);
+    }
+  }
+  return lowered;
+}
+
+// Which values share one block of memory: each value points to the one whose memory it takes.
+class SharedMemory {
+ public:
+  SharedMemory(const Graph& graph, std::span<const size_t> calls_of_node)
+      : owner_(graph.values.size()), last_use_(graph.values.size(), kNever) {
+    for (size_t v = 0; v < owner_.size(); ++v) owner_[v] = static_cast<ValueId>(v);
+    for (const Node& node : graph.nodes)
+      if (node.op->traits.alias) join(node.outputs[0], node.inputs[0]);
+    for (size_t n = 0; n < graph.nodes.size(); ++n)
+      for (ValueId input : graph.nodes[n].inputs)
+        if (input != kNoValue) last_use(input) = static_cast<int64_t>(n);
+    for (ValueId output : graph.outputs) last_use(output) = kForever;
+    for (size_t n = 0; n < graph.nodes.size(); ++n)
+      if (calls_of_node[n] == 1 && may_run_in_place(graph, n)) {
+        const Node& node = graph.nodes[n];
+        const int64_t last = last_use(node.outputs[0]);
+        join(node.outputs[0], node.inputs[0]);
+        last_use(node.inputs[0]) = last;
+      }
+  }
+
+  // The value whose memory this one takes: itself, unless it shares.
+  ValueId owner(ValueId id) const {
+    while (owner_[static_cast<size_t>(id)] != id) id = owner_[static_cast<size_t>(id)];
+    return id;
+  }
+
+ private:
+  static constexpr int64_t kNever = -1, kForever = std::numeric_limits<int64_t>::max();
+
+  int64_t& last_use(ValueId id) { return last_use_[static_cast<size_t>(owner(id))]; }
+  void join(ValueId id, ValueId with) { owner_[static_cast<size_t>(owner(id))] = owner(with); }
+
+  // The op allows it, and nobody else will read what it overwrites.
+  bool may_run_in_place(const Graph& graph, size_t n) {
+    const Node& node = graph.nodes[n];
+    if (!node.op->traits.in_place || node.outputs.size() != 1) return false;
+    const ValueId input = owner(node.inputs[0]);
+    if (graph[input].constant || last_use(input) != static_cast<int64_t>(n)) return false;
+    for (size_t i = 1; i < node.inputs.size(); ++i)
+      if (node.inputs[i] != kNoValue && owner(node.inputs[i]) == input) return false;
+    const ValueType &from = graph[input].type, &to = graph[node.outputs[0]].type;
+    return element_count(from.shape) * static_cast<int64_t>(size_of(from.dtype)) ==
+           element_count(to.shape) * static_cast<int64_t>(size_of(to.dtype));
+  }
+
+  std::vector<ValueId> owner_;
+  std::vector<int64_t> last_use_;  // by owner: index of the last node that reads it
+};
+
+// Collects constants into one block, each content once.
+class ConstantPool {
+ public:
+  explicit ConstantPool(std::vector<uint8_t>& bytes) : bytes_(bytes) {}
+
+  uint32_t add(const Tensor& tensor) {
+    const int64_t alignment = tensor.shape.size() > 1 ? kWeightAlignment : 4;
+    const auto* begin = reinterpret_cast<const char*>(tensor.bytes.data());
+    const auto [place, is_new] = places_.try_emplace({alignment, std::string(begin, tensor.bytes.size())}, 0);
+    if (!is_new) return place->second;
+    const auto unit = static_cast<size_t>(alignment);
+    bytes_.resize((bytes_.size() + unit - 1) / unit * unit, 0);
+    place->second = static_cast<uint32_t>(bytes_.size());
+    bytes_.insert(bytes_.end(), begin, begin + tensor.bytes.size());
+    return place->second;
+  }
+
+ private:
+  std::vector<uint8_t>& bytes_;
+  std::map<std::pair<int64_t, std::string>, uint32_t> places_;
+};
+
+// Fills a Plan from a graph, step by step.
+class PlanBuilder {
+ public:
+  PlanBuilder(const Graph& graph, const PlanOptions& options, LoweredGraph lowered)
+      : graph_(graph),
+        lowered_(std::move(lowered)),
+        memory_(graph, lowered_.calls_of_node),
+        constants_(plan_.constants),
+        tensor_of_(graph.values.size(), kNoTensor) {
+    plan_.model = graph.name;
+    plan_.isa = options.isa;
+    plan_.signal_fingerprint = options.signal_fingerprint;
+  }
+
+  Result<Plan> build() {
+    for (ValueId input : graph_.inputs) THIMBLE_TRY(touch(input, 0));
+    for (size_t c = 0; c < lowered_.calls.size(); ++c) THIMBLE_TRY(add_call(c));
+    const int last = std::max(0, static_cast<int>(lowered_.calls.size()) - 1);
+    for (ValueId output : graph_.outputs) THIMBLE_TRY(touch(output, last));
+    if (static_cast<int64_t>(plan_.constants.size()) > kMostBytes)
+      return fail(ErrorCode::does_not_fit, "the constants are beyond 2 GiB", graph_.name);
+    THIMBLE_TRY(place());
+    THIMBLE_TRY(add_ports(graph_.inputs, plan_.inputs));
+    THIMBLE_TRY(add_ports(graph_.outputs, plan_.outputs));
+    THIMBLE_TRY(verify(plan_));
+    return std::move(plan_);
+  }
+
+ private:
+  static constexpr int kNoTensor = -1;
+
+  int& tensor_of(ValueId id) { return tensor_of_[static_cast<size_t>(memory_.owner(id))]; }
+
+  // Notes that a value's memory is in use at a call.
+  Outcome touch(ValueId id, int call) {
+    const ValueId owner = memory_.owner(id);
+    if (graph_[owner].constant)
+      return fail(ErrorCode::unsupported, "an input or output of the model is a constant", graph_[id].name,
+                  "remove it from the model's inputs and outputs");
+    int& tensor = tensor_of(id);
+    if (tensor == kNoTensor) {
+      THIMBLE_LET(const int64_t bytes, bytes_of(graph_[owner]));
+      tensor = static_cast<int>(plan_.tensors.size());
+      plan_.tensors.push_back({.name = graph_[owner].name, .bytes = bytes, .first_call = call, .last_call = call});
+    }
+    ArenaTensor& touched = plan_.tensors[static_cast<size_t>(tensor)];
+    touched.last_call = std::max(touched.last_call, call);
+    return {};
+  }
+
+  Outcome add_call(size_t index) {
+    const size_t n = lowered_.node_of_call[index];
+    const Node& node = graph_.nodes[n];
+    PlannedCall planned{.call = std::move(lowered_.calls[index]), .op = std::string(node.op->name)};
+    if (node.op->macs && (index == 0 || lowered_.node_of_call[index - 1] != n))
+      planned.macs = (*node.op->macs)(graph_, node);
+    plan_.macs += planned.macs;
+    for (Operand& operand : planned.call.operands) {
+      THIMBLE_LET(OperandRef ref, add_operand(operand, planned.call.layer, static_cast<int>(index)));
+      if (ref.constant) planned.weight_bytes += ref.bytes;
+      planned.refs.push_back(ref);
+    }
+    plan_.calls.push_back(std::move(planned));
+    return {};
+  }
+
+  // Arena operands get their offset in place(); until then it is the number of their tensor.
+  Result<OperandRef> add_operand(Operand& operand, const std::string& layer, int call) {
+    if (auto* tensor = std::get_if<Tensor>(&operand)) {
+      const OperandRef ref{true, constants_.add(*tensor), tensor->dtype, static_cast<int64_t>(tensor->bytes.size())};
+      tensor->bytes = {};
+      return ref;
+    }
+    if (const auto* scratch = std::get_if<ScratchBytes>(&operand)) {
+      if (scratch->bytes <= 0 || scratch->bytes > kMostBytes)
+        return fail(ErrorCode::internal, fmt::format("asks for {} bytes of scratch", scratch->bytes), layer);
+      const auto tensor = static_cast<uint32_t>(plan_.tensors.size());
+      plan_.tensors.push_back({layer + " scratch", scratch->bytes, 0, call, call, true});
+      return OperandRef{false, tensor, scratch->dtype, scratch->bytes};
+    }
+    const ValueId id = std::get<ValueId>(operand);
+    if (id < 0 || id >= static_cast<ValueId>(graph_.values.size()))
+      return fail(ErrorCode::internal, fmt::format("a kernel operand names value {}", id), layer);
+    THIMBLE_LET(const int64_t bytes, bytes_of(graph_[id]));
+    if (const auto& constant = graph_[memory_.owner(id)].constant)
+      return OperandRef{true, constants_.add(*constant), constant->dtype, bytes};
+    THIMBLE_TRY(touch(id, call));
+    return OperandRef{false, static_cast<uint32_t>(tensor_of(id)), graph_[id].type.dtype, bytes};
+  }
+
+  Outcome place() {
+    std::vector<ArenaBlock> blocks;
+    int64_t sum = 0;
+    for (const ArenaTensor& tensor : plan_.tensors) {
+      blocks.push_back({tensor.bytes, tensor.first_call, tensor.last_call});
+      sum += tensor.bytes + kArenaAlignment;
+    }
+    if (sum > kMostBytes)
+      return fail(ErrorCode::does_not_fit, fmt::format("the tensors need {} bytes together", sum), graph_.name);
+    const ArenaLayout layout = place_in_arena(blocks);
+    plan_.arena_bytes = layout.bytes;
+    plan_.lower_bound_bytes = layout.lower_bound;
+    plan_.arena_is_smallest = layout.smallest;
+    for (size_t t = 0; t < blocks.size(); ++t) plan_.tensors[t].offset = static_cast<uint32_t>(layout.offsets[t]);
+    for (PlannedCall& call : plan_.calls)
+      for (OperandRef& ref : call.refs)
+        if (!ref.constant) ref.offset = plan_.tensors[ref.offset].offset;
+    return {};
+  }
+
+  Outcome add_ports(std::span<const ValueId> ids, std::vector<PlanPort>& ports) {
+    for (ValueId id : ids) {
+      THIMBLE_LET(const int64_t bytes, bytes_of(graph_[id]));
+      const uint32_t offset = plan_.tensors[static_cast<size_t>(tensor_of(id))].offset;
+      ports.push_back({graph_[id].name, offset, bytes, graph_[id].type, graph_[id].quantization});
+    }
+    return {};
+  }
+
+  const Graph& graph_;
+  LoweredGraph lowered_;
+  SharedMemory memory_;
+  Plan plan_;
+  ConstantPool constants_;
+  std::vector<int> tensor_of_;  // by owner
+};
+
+// An arena operand must lie inside one tensor that lives during the call.
+bool lies_in_a_living_tensor(const Plan& plan, const OperandRef& ref, int call) {
+  return std::ranges::any_of(plan.tensors, [&](const ArenaTensor& tensor) {
+    return tensor.offset == ref.offset && ref.bytes <= tensor.bytes && tensor.first_call <= call &&
+           call <= tensor.last_call;
+  });
+}
+
+}  // namespace
+
+Result<Plan> make_plan(const Graph& graph, const PlanOptions& options) {
+  THIMBLE_TRY(verify(graph));
+  THIMBLE_LET(LoweredGraph lowered, lower_nodes(graph, options.isa));
+  return PlanBuilder(graph, options, std::move(lowered)).build();
+}
+
+Outcome verify(const Plan& plan) {
+  std::vector<ArenaBlock> blocks;
+  std::vector<int64_t> offsets;
+  for (const ArenaTensor& tensor : plan.tensors) {
+    blocks.push_back({tensor.bytes, tensor.first_call, tensor.last_call});
+    offsets.push_back(tensor.offset);
+  }
+  if (!is_valid_layout(blocks, offsets, plan.arena_bytes))
+    return fail(ErrorCode::internal, "tensors overlap in the arena or lie outside it", plan.model);
+  for (size_t c = 0; c < plan.calls.size(); ++c) {
+    const PlannedCall& planned = plan.calls[c];
+    THIMBLE_TRY(check_against_kernel(planned.call));
+    if (planned.refs.size() != planned.call.operands.size())
+      return fail(ErrorCode::internal, "operands and their places differ in number", planned.call.layer);
+    for (const OperandRef& ref : planned.refs) {
+      const bool inside =
+          ref.constant ? ref.offset % 4 == 0 && ref.offset + ref.bytes <= static_cast<int64_t>(plan.constants.size())
+                       : lies_in_a_living_tensor(plan, ref, static_cast<int>(c));
+      if (!inside)
+        return fail(ErrorCode::internal, fmt::format("{} has an operand outside its memory", planned.call.kernel),
+                    planned.call.layer);
+    }
+  }
+  return {};
+}
+
+std::vector<int64_t> ram_over_time(const Plan& plan) {
+  std::vector<int64_t> bytes(plan.calls.size(), 0);
+  for (const ArenaTensor& tensor : plan.tensors)
+    for (size_t c = static_cast<size_t>(tensor.first_call);
+         c <= static_cast<size_t>(tensor.last_call) && c < bytes.size(); ++c)
+      bytes[c] += tensor.bytes;
+  return bytes;
+}
+
+}  // namespace thimble
