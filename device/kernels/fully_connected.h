@@ -11,8 +11,8 @@ THIMBLE_PARAMS(FullyConnectedS8Params, rows, inputs, outputs, output_zero_point,
 
 // input [rows, inputs], weights [outputs, inputs], bias [outputs] (bias - input_zero_point * sum of weights),
 // multiplier/shift [outputs], output [rows, outputs]. Arithmetic: TFLite int8 reference.
-inline void fully_connected_s8(const FullyConnectedS8Params& p, const int8_t* input, const int8_t* weights, const int32_t* bias,
-                               const int32_t* multiplier, const int8_t* shift, int8_t* output) {
+inline void fully_connected_s8(const FullyConnectedS8Params& p, const int8_t* input, const int8_t* weights,
+                               const int32_t* bias, const int32_t* multiplier, const int8_t* shift, int8_t* output) {
   for (int32_t row = 0; row < p.rows; ++row) {
     const int8_t* w = weights;
     for (int32_t o = 0; o < p.outputs; ++o) {
@@ -28,8 +28,8 @@ inline void fully_connected_s8(const FullyConnectedS8Params& p, const int8_t* in
 // activation_min/max: bits of floats, -infinity/+infinity for none.
 THIMBLE_PARAMS(FullyConnectedF32Params, rows, inputs, outputs, activation_min, activation_max);
 
-inline void fully_connected_f32(const FullyConnectedF32Params& p, const float* input, const float* weights, const float* bias,
-                                float* output) {
+inline void fully_connected_f32(const FullyConnectedF32Params& p, const float* input, const float* weights,
+                                const float* bias, float* output) {
   const float low = float_of(p.activation_min), high = float_of(p.activation_max);
   for (int32_t row = 0; row < p.rows; ++row) {
     const float* w = weights;

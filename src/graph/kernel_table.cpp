@@ -1,5 +1,7 @@
 #include "graph/kernel_table.h"
 
+#include "device/kernels/conv2d.h"
+#include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/fully_connected.h"
 
 namespace thimble {
