@@ -1,4 +1,5 @@
-// Model architectures as data: models/<name>.toml inside the program, or a file of the user's, becomes an untrained float32 Graph.
+// Model architectures as data: models/<name>.toml inside the program, or a file of the user's, becomes an untrained
+// float32 Graph.
 #pragma once
 #include <string>
 
@@ -16,7 +17,8 @@ struct ArchitectureOptions {
   uint64_t seed = 1;            // initial weights
 };
 
-// Errors: not_found (with the nearest name), usage (unknown key, with the nearest), bad_data (shapes that do not fit, naming the layer).
+// Errors: not_found (with the nearest name), usage (unknown key, with the nearest), bad_data (shapes that do not fit,
+// naming the layer).
 Result<Graph> make_architecture(const ArchitectureOptions& options);
 
 std::vector<std::string> architecture_names();

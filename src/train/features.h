@@ -1,7 +1,8 @@
-// Features of a whole dataset in memory, ready for training and evaluation. They stay the int16 numbers the device computes; a model sees
+// Features of a whole dataset in memory, ready for training and evaluation. They stay the int16 numbers the device
+// computes; a model sees
 //   x = (feature_scale * int16 - feature_mean) / feature_std
-// with one mean and one deviation for all features. A single affine map, so int8 quantisation absorbs it exactly into the requantisation
-// that the device does anyway: with input scale s and zero point z,
+// with one mean and one deviation for all features. A single affine map, so int8 quantisation absorbs it exactly into
+// the requantisation that the device does anyway: with input scale s and zero point z,
 //   int8 = requantize(int16, feature_scale / (feature_std * s)) + z - round(feature_mean / (feature_std * s)).
 #pragma once
 #include <cstdint>
@@ -18,10 +19,10 @@ struct Features {
   Signal signal;
   Task task = Task::classification;
   std::vector<std::string> classes;
-  Shape sample_shape;             // without batch, e.g. [frames, features, 1]
-  std::vector<int16_t> data;      // [samples, frames * features]
-  std::vector<int> labels;        // [samples]
-  std::vector<float> targets;     // [samples, target_count], regression
+  Shape sample_shape;          // without batch, e.g. [frames, features, 1]
+  std::vector<int16_t> data;   // [samples, frames * features]
+  std::vector<int> labels;     // [samples]
+  std::vector<float> targets;  // [samples, target_count], regression
   int target_count = 0;
   std::vector<Split> splits;      // [samples]
   std::vector<size_t> sample_of;  // index into Dataset::samples (augmented copies share one)
@@ -43,7 +44,11 @@ struct FeatureOptions {
   uint64_t seed = 1;
 };
 
+// Sets feature_mean, feature_std and hash from the rest: the last step of making Features.
+void finish_features(Features& features);
+
 // Computes features of every sample on all cores. Errors: those of load_recording; cancelled.
-Result<Features> compute_features(const Dataset& dataset, const Signal& signal, const FeatureOptions& options, Progress& progress);
+Result<Features> compute_features(const Dataset& dataset, const Signal& signal, const FeatureOptions& options,
+                                  Progress& progress);
 
 }  // namespace thimble

@@ -1,5 +1,5 @@
-// Training: a float32 graph, an optimiser and a dataset's features become a TrainedModel. Seeded: the same seed gives the same model,
-// whether or not it was interrupted and resumed.
+// Training: a float32 graph, an optimiser and a dataset's features become a TrainedModel. Seeded: the same seed gives
+// the same model, whether or not it was interrupted and resumed.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -14,6 +14,7 @@ namespace thimble {
 // Augmentation in the feature domain (SpecAugment, Park et al. 2019; shift and gain), drawn per sample and epoch.
 struct AugmentOptions {
   int shift_frames = 0;      // at most, either way
+  int shift_bands = 0;       // at most, either way: other voices' pitch and vocal tract
   int time_mask_frames = 0;  // longest run of frames replaced by the mean
   int band_mask = 0;         // widest run of features replaced by the mean
   double gain = 0;           // at most, either way, added to log features (in real feature units)
@@ -31,18 +32,18 @@ struct TrainOptions {
   double momentum = 0.9;
   double weight_decay = 1e-4;
   double label_smoothing = 0;
-  int patience = 0;                // epochs without a better validation loss before stopping; 0 = never
-  bool keep_best = true;           // weights of the best validation epoch, else of the last
+  int patience = 0;       // epochs without a better validation loss before stopping; 0 = never
+  bool keep_best = true;  // weights of the best validation epoch, else of the last
   AugmentOptions augment;
   uint64_t seed = 1;
-  Path checkpoint;                 // written after every epoch; empty = none
-  bool resume = false;             // go on from checkpoint if it is there and fits
+  Path checkpoint;      // written after every epoch; empty = none
+  bool resume = false;  // go on from checkpoint if it is there and fits
 };
 
 struct EpochLog {
   int epoch = 0;  // from 1
   double learning_rate = 0;
-  double train_loss = 0, train_accuracy = 0;            // accuracy is 0 for regression
+  double train_loss = 0, train_accuracy = 0;  // accuracy is 0 for regression
   double validation_loss = 0, validation_accuracy = 0;
   double seconds = 0, samples_per_s = 0;
 };
@@ -58,11 +59,15 @@ struct TrainedModel {
   std::string hash;  // of weights, graph and features
 };
 
-// Trains on the training split, watching the validation split (or nothing, when that is empty). The graph's input is the normalised features.
-// Errors: diverged (NaN loss: epoch, step and what to try), bad_data, cancelled (the last checkpoint stays), io.
-Result<TrainedModel> train_model(Graph graph, const Features& features, const TrainOptions& options, Progress& progress);
+// Trains on the training split, watching the validation split (or nothing, when that is empty). The graph's input is
+// the normalised features. Errors: diverged (NaN loss: epoch, step and what to try), bad_data, cancelled (the last
+// checkpoint stays), io.
+Result<TrainedModel> train_model(Graph graph, const Features& features, const TrainOptions& options,
+                                 Progress& progress);
 
-// Model outputs [count, outputs] of a float graph for chosen samples. Batch is chosen inside; deterministic.
+// Model outputs [count, outputs] of a float graph for chosen samples. Batch is chosen inside; deterministic. The graph
+// must be one that trains or came from one that did; features must be normalised as its were (Features::feature_mean,
+// feature_std).
 std::vector<float> predict(const Graph& graph, const Features& features, std::span<const size_t> indices);
 
 // A trained model as one file, and back.
