@@ -1,0 +1,15 @@
+#include "cli/verbs.h"
+
+namespace thimble {
+
+CLI::App* add_verb(Shell& shell, const std::string& name, const std::string& what, const std::string& example,
+                   bool of_project, std::function<Result<Shown>(Progress&)> run) {
+  CLI::App* verb = shell.app->add_subcommand(name, what);
+  verb->footer("Example:\n  " + example);
+  verb->add_flag("--json", shell.json, "one JSON object on standard output");
+  if (of_project) verb->add_option("--project", shell.project, "the project's folder (default: this one)");
+  verb->callback([&shell, run = std::move(run)] { shell.chosen = run; });
+  return verb;
+}
+
+}  // namespace thimble
