@@ -1,5 +1,8 @@
 #include "graph/kernel_table.h"
 
+#include "device/dsp/log_mel.h"
+#include "device/dsp/mfcc.h"
+#include "device/dsp/raw.h"
 #include "device/kernels/conv2d.h"
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/fully_connected.h"
