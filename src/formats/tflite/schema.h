@@ -1,0 +1,23 @@
+// What reader and writer of .tflite files share: the generated schema, element types and metadata names.
+#pragma once
+#include <array>
+#include <utility>
+
+#include "core/tensor.h"
+#include "tflite_generated.h"
+
+namespace thimble::tflite {
+
+constexpr uint32_t kSchemaVersion = 3;
+constexpr std::string_view kLabelsName = "labels.txt";
+constexpr std::string_view kOfflinePlanName = "OfflineMemoryAllocation";
+constexpr std::string_view kMinRuntimeName = "min_runtime_version";
+
+inline constexpr std::array kTypes = {
+    std::pair{TensorType_FLOAT32, DType::f32},  std::pair{TensorType_INT8, DType::i8},
+    std::pair{TensorType_UINT8, DType::u8},     std::pair{TensorType_INT16, DType::i16},
+    std::pair{TensorType_INT32, DType::i32},    std::pair{TensorType_INT64, DType::i64},
+    std::pair{TensorType_BOOL, DType::boolean},
+};
+
+}  // namespace thimble::tflite
