@@ -3,9 +3,15 @@
 #include "device/dsp/log_mel.h"
 #include "device/dsp/mfcc.h"
 #include "device/dsp/raw.h"
+#include "device/kernels/activation.h"
+#include "device/kernels/add.h"
 #include "device/kernels/conv2d.h"
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/fully_connected.h"
+#include "device/kernels/pad.h"
+#include "device/kernels/pool2d.h"
+#include "device/kernels/reduce.h"
+#include "device/kernels/softmax.h"
 
 namespace thimble {
 

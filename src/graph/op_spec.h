@@ -105,7 +105,7 @@ struct TfliteMapping {
   int version = 1;           // of the int8 form
   std::function<Outcome(const AttrReader&, Attrs&)> read;
   std::function<void(const Attrs&, AttrWriter&)> write;
-  std::vector<TfliteConstantInput> constant_inputs = {};
+  std::span<const TfliteConstantInput> constant_inputs = {};
 };
 
 // Writes the kernel calls of one node for its dtype (int8 when its output is int8, else float32), choosing a variant
