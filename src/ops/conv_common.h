@@ -1,0 +1,87 @@
+// What conv2d and depthwise_conv2d share on the host: checking shapes, and walking a batch in fixed groups so that
+// gradients of weights are summed in the same order on any number of cores.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "device/base/params.h"
+#include "graph/op_spec.h"
+#include "ops/lowering.h"
+#include "ops/window.h"
+
+namespace thimble::ops {
+
+// Error unless the bias (input 2) is absent or [channels].
+Outcome check_bias(const InferArgs& args, int64_t channels);
+
+// Calls body(group, first, last) in parallel for consecutive ranges of images; at most kBatchGroups, whatever the
+// machine.
+constexpr int64_t kBatchGroups = 32;
+int64_t batch_groups(int64_t batch);
+void for_each_group(int64_t batch, const std::function<void(int64_t group, int64_t first, int64_t last)>& body);
+
+// sum[i] += partial[0 * size + i] + partial[1 * size + i] + ... in this order.
+void add_partials(const std::vector<float>& partials, int64_t size, float* sum);
+
+// Gradient of the sums before the fused activation: the output's own where there is none, else masked in `storage`.
+const float* gradient_before_activation(const BackwardArgs& args, std::vector<float>& storage);
+
+// y[row, c] += bias[c], and its gradient: sum[c] += dy[row, c].
+void add_bias(const float* bias, int64_t rows, int64_t channels, float* y);
+void add_rows(const float* dy, int64_t rows, int64_t channels, float* sum);
+
+// Fields that Conv2DOptions and DepthwiseConv2DOptions share.
+Outcome read_convolution(const AttrReader& reader, Attrs& attrs);
+void write_convolution(const Attrs& attrs, AttrWriter& writer);
+
+// The window in the parameters of a kernel.
+template <class Params>
+void set_window(const Window& window, Params& params) {
+  const auto set = [](int32_t& field, int64_t value) { field = static_cast<int32_t>(value); };
+  set(params.input_h, window.h.input), set(params.input_w, window.w.input);
+  set(params.output_h, window.h.output), set(params.output_w, window.w.output);
+  set(params.kernel_h, window.h.taps), set(params.kernel_w, window.w.taps);
+  set(params.stride_h, window.h.stride), set(params.stride_w, window.w.stride);
+  set(params.dilation_h, window.h.dilation), set(params.dilation_w, window.w.dilation);
+  set(params.padding_h, window.h.padding), set(params.padding_w, window.w.padding);
+}
+
+// The call of kernel <name>_s8 or <name>_f32; set_channels fills what is not the window, zero points or activation.
+// channel_axis: axis of the weights that counts output channels.
+template <class S8Params, class F32Params, class SetChannels>
+Result<std::vector<KernelCall>> lower_convolution(const LowerArgs& args, std::string_view name, int channel_axis,
+                                                  const SetChannels& set_channels) {
+  const Graph& graph = args.graph;
+  const Node& node = args.node;
+  const Value &input = graph[node.inputs[0]], &weights = graph[node.inputs[1]], &output = graph[node.outputs[0]];
+  if (!weights.constant) return cannot_lower(node, "the weights must be constant");
+  const Shape& taps = weights.type.shape;
+  THIMBLE_LET(const Window window, make_window(node.attrs, input.type.shape, taps[1], taps[2]));
+  const std::string activation = node.attrs.word("activation", "none");
+  const auto make = [&](auto params, auto min, auto max, std::string_view dtype) {
+    set_window(window, params);
+    set_channels(params);
+    params.batches = static_cast<int32_t>(input.type.shape[0]);
+    params.activation_min = min, params.activation_max = max;
+    auto call = KernelCall::make(fmt::format("{}_{}", name, dtype), params);
+    call.operand(node.inputs[0]).operand(*weights.constant);
+    return call;
+  };
+  if (!is_int8(output)) {
+    const FloatRange range = activation_range(activation);
+    KernelCall call = make(F32Params{}, device::bits_of(range.min), device::bits_of(range.max), "f32");
+    call.operand(float_bias(graph, node, taps[static_cast<size_t>(channel_axis)])).operand(node.outputs[0]);
+    return std::vector{std::move(call)};
+  }
+  THIMBLE_LET(ChannelConstants constants, channel_constants(graph, node, channel_axis));
+  const Int8Range range = activation_range(activation, output.quantization);
+  S8Params params{};
+  params.input_zero_point = zero_point_of(input), params.output_zero_point = zero_point_of(output);
+  KernelCall call = make(params, range.min, range.max, "s8");
+  call.operand(std::move(constants.bias)).operand(std::move(constants.multiplier)).operand(std::move(constants.shift));
+  call.operand(node.outputs[0]);
+  return std::vector{std::move(call)};
+}
+
+}  // namespace thimble::ops
