@@ -1,0 +1,101 @@
+// The planner's promises: blocks that live together never overlap, nothing needs less than the bound, and small cases
+// are solved to the optimum.
+#include "plan/arena.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "core/rng.h"
+
+using namespace thimble;
+
+namespace {
+
+std::vector<ArenaBlock> random_blocks(uint64_t seed, size_t count, int steps) {
+  Rng rng{seed};
+  std::vector<ArenaBlock> blocks;
+  for (size_t i = 0; i < count; ++i) {
+    const int first = static_cast<int>(rng.below(static_cast<uint64_t>(steps)));
+    const int last = std::min(steps - 1, first + static_cast<int>(rng.below(4)));
+    blocks.push_back({static_cast<int64_t>(1 + rng.below(500)), first, last});
+  }
+  return blocks;
+}
+
+// The least arena over all orders of placing, each block as low as the ones before it allow. Some order is optimal.
+int64_t best_of_all_orders(const std::vector<ArenaBlock>& blocks) {
+  std::vector<size_t> order(blocks.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  int64_t best = INT64_MAX;
+  do {
+    std::vector<int64_t> end(64, 0);
+    int64_t top = 0;
+    for (size_t i : order) {
+      int64_t offset = 0;
+      for (int step = blocks[i].first; step <= blocks[i].last; ++step)
+        offset = std::max(offset, end[static_cast<size_t>(step)]);
+      const int64_t next = offset + (blocks[i].bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
+      for (int step = blocks[i].first; step <= blocks[i].last; ++step) end[static_cast<size_t>(step)] = next;
+      top = std::max(top, next);
+    }
+    best = std::min(best, top);
+  } while (std::ranges::next_permutation(order).found);
+  return best;
+}
+
+}  // namespace
+
+TEST(Arena, RandomBlocksNeverOverlapAndRespectTheBound) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    const auto blocks = random_blocks(seed, 5 + seed % 60, 30);
+    const ArenaLayout layout = place_in_arena(blocks, 2000);
+    EXPECT_TRUE(is_valid_layout(blocks, layout.offsets, layout.bytes)) << seed;
+    EXPECT_GE(layout.bytes, layout.lower_bound) << seed;
+    EXPECT_TRUE(layout.smallest || layout.bytes > layout.lower_bound) << seed;
+  }
+}
+
+TEST(Arena, SmallCasesAreSolvedToTheOptimum) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    const auto blocks = random_blocks(seed + 1000, 7, 8);
+    const ArenaLayout layout = place_in_arena(blocks);
+    EXPECT_TRUE(layout.smallest) << seed;
+    EXPECT_EQ(layout.bytes, best_of_all_orders(blocks)) << seed;
+  }
+}
+
+TEST(Arena, SearchBeatsGreedyWhereGreedyIsNotOptimal) {
+  int improved = 0;
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    const auto blocks = random_blocks(seed + 5000, 14, 12);
+    const ArenaLayout greedy = place_in_arena(blocks, 0), searched = place_in_arena(blocks);
+    EXPECT_LE(searched.bytes, greedy.bytes) << seed;
+    improved += searched.bytes < greedy.bytes;
+  }
+  EXPECT_GT(improved, 0);
+}
+
+TEST(Arena, ChainNeedsItsLargestNeighbours) {
+  // 100 -> 300 -> 50 -> 200, each step reading one and writing the next: the peak is 100 + 300, in aligned bytes.
+  const std::vector<ArenaBlock> blocks = {{100, 0, 0}, {300, 0, 1}, {50, 1, 2}, {200, 2, 2}};
+  const ArenaLayout layout = place_in_arena(blocks);
+  EXPECT_EQ(layout.bytes, 112 + 304);
+  EXPECT_EQ(layout.lower_bound, layout.bytes);
+  EXPECT_TRUE(layout.smallest);
+}
+
+TEST(Arena, CheckerFindsOverlapsAndStrays) {
+  const std::vector<ArenaBlock> blocks = {{32, 0, 1}, {32, 1, 2}, {32, 2, 3}};
+  EXPECT_TRUE(is_valid_layout(blocks, std::vector<int64_t>{0, 32, 0}, 64));
+  EXPECT_FALSE(is_valid_layout(blocks, std::vector<int64_t>{0, 16, 0}, 64));   // share bytes at step 1
+  EXPECT_FALSE(is_valid_layout(blocks, std::vector<int64_t>{0, 32, 48}, 80));  // share bytes at step 2
+  EXPECT_FALSE(is_valid_layout(blocks, std::vector<int64_t>{0, 32, 0}, 60));   // ends outside
+  EXPECT_FALSE(is_valid_layout(blocks, std::vector<int64_t>{0, 36, 0}, 80));   // not aligned
+}
+
+TEST(Arena, NothingNeedsNothing) {
+  const ArenaLayout layout = place_in_arena({});
+  EXPECT_EQ(layout.bytes, 0);
+  EXPECT_TRUE(layout.smallest);
+}
