@@ -341,6 +341,41 @@ Outcome check_hybrid(const Graph& graph) {
   return {};
 }
 
+Result<std::vector<int64_t>> integer_list(const Value& value) {
+  if (!value.constant || (value.type.dtype != DType::i32 && value.type.dtype != DType::i64))
+    return fail(ErrorCode::unsupported,
+                fmt::format("expected constant int32 numbers, found {} {}", value.constant ? "constant" : "computed",
+                            name_of(value.type.dtype)),
+                {}, "export the model with fixed shapes");
+  if (value.type.dtype == DType::i64) {
+    const auto numbers = value.constant->as<int64_t>();
+    return std::vector<int64_t>(numbers.begin(), numbers.end());
+  }
+  const auto numbers = value.constant->as<int32_t>();
+  return std::vector<int64_t>(numbers.begin(), numbers.end());
+}
+
+// Inputs that say how an operator works (axes, paddings, shapes) become its attributes.
+Outcome take_constant_inputs(Graph& graph) {
+  for (Node& node : graph.nodes) {
+    const auto described = node.op->tflite->constant_inputs;
+    for (auto constant = described.rbegin(); constant != described.rend(); ++constant) {
+      const auto index = static_cast<size_t>(constant->input);
+      if (index >= node.inputs.size()) continue;  // stored among the options
+      if (node.inputs[index] != kNoValue) {
+        auto numbers = integer_list(graph[node.inputs[index]]);
+        if (!numbers) {
+          numbers.error().where = fmt::format("{}, {}", node.name, constant->attr);
+          return tl::unexpected<Error>(std::move(numbers).error());
+        }
+        node.attrs.set(constant->attr, std::move(*numbers));
+      }
+      node.inputs.erase(node.inputs.begin() + constant->input);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Graph> read_tflite(std::span<const uint8_t> bytes) {
@@ -359,6 +394,7 @@ Result<Graph> read_tflite(std::span<const uint8_t> bytes) {
   THIMBLE_TRY(read_values(source, graph));
   THIMBLE_TRY(check_ports(graph));
   THIMBLE_TRY(check_hybrid(graph));
+  THIMBLE_TRY(take_constant_inputs(graph));
   remove_unused_values(graph);
   THIMBLE_TRY(verify(graph));
   return graph;

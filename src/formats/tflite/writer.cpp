@@ -38,7 +38,8 @@ class Writer {
     return add_buffer({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
   }
   Offset<tflite::QuantizationParameters> write_quantization(const Value& value);
-  Offset<tflite::Tensor> write_tensor(int32_t tensor);
+  void write_tensor(int32_t tensor);
+  int32_t write_constant_input(const Node& node, const TfliteConstantInput& constant);
   Result<uint32_t> operator_code(const Node& node);
   Result<Offset<tflite::Operator>> write_operator(const Node& node);
   Offset<tflite::SignatureDef> write_signature();
@@ -50,8 +51,9 @@ class Writer {
 
   const Graph& graph_;
   flatbuffers::FlatBufferBuilder builder_;
-  std::vector<ValueId> values_;     // by tensor number
-  std::vector<int32_t> tensor_of_;  // by value
+  std::vector<ValueId> values_;      // by tensor number
+  std::vector<int32_t> tensor_of_;   // by value
+  Offsets<tflite::Tensor> tensors_;  // those of values_, then operators' constant inputs
   Offsets<tflite::Buffer> buffers_;
   Offsets<tflite::Metadata> metadata_;
   std::vector<const OpSpec*> codes_;
@@ -106,7 +108,7 @@ Offset<tflite::QuantizationParameters> Writer::write_quantization(const Value& v
                                               q.per_channel() ? q.axis : 0);
 }
 
-Offset<tflite::Tensor> Writer::write_tensor(int32_t tensor) {
+void Writer::write_tensor(int32_t tensor) {
   const Value& value = graph_[values_[static_cast<size_t>(tensor)]];
   const auto type = std::ranges::find(tflite::kTypes, value.type.dtype, &std::pair<tflite::TensorType, DType>::second);
   uint32_t buffer = 0;
@@ -115,7 +117,21 @@ Offset<tflite::Tensor> Writer::write_tensor(int32_t tensor) {
   const auto shape = builder_.CreateVector(std::vector<int32_t>(value.type.shape.begin(), value.type.shape.end()));
   const auto name = builder_.CreateString(tensor_name(tensor));
   const auto quantization = write_quantization(value);
-  return tflite::CreateTensor(builder_, shape, type->first, buffer, name, quantization);
+  tensors_.push_back(tflite::CreateTensor(builder_, shape, type->first, buffer, name, quantization));
+}
+
+// The tensor's number. Its name follows from the operator's output, because nodes have no names in a .tflite file.
+int32_t Writer::write_constant_input(const Node& node, const TfliteConstantInput& constant) {
+  const std::vector<int64_t> numbers = node.attrs.integers(constant.attr);
+  const std::vector<int32_t> data(numbers.begin(), numbers.end());
+  std::vector<int32_t> extents = {static_cast<int32_t>(data.size())};
+  if (constant.columns > 0) extents = {extents[0] / constant.columns, constant.columns};
+  const uint32_t buffer = add_buffer({reinterpret_cast<const uint8_t*>(data.data()), data.size() * sizeof(int32_t)});
+  const auto shape = builder_.CreateVector(extents);
+  const auto name =
+      builder_.CreateString(fmt::format("{}/{}", tensor_name(tensor_ids(node.outputs)[0]), constant.attr));
+  tensors_.push_back(tflite::CreateTensor(builder_, shape, tflite::TensorType_INT32, buffer, name));
+  return static_cast<int32_t>(tensors_.size() - 1);
 }
 
 Result<uint32_t> Writer::operator_code(const Node& node) {
@@ -123,9 +139,9 @@ Result<uint32_t> Writer::operator_code(const Node& node) {
     return fail(ErrorCode::unsupported,
                 fmt::format("{} cannot be stored in a .tflite file: {}", node.op->name, node.op->tflite.reason()),
                 node.name, "run the inference passes on the graph first: they fold or remove what only training needs");
-  const auto found = std::ranges::find(codes_, node.op);
-  if (found == codes_.end()) codes_.push_back(node.op);
-  return static_cast<uint32_t>(found == codes_.end() ? codes_.size() - 1 : static_cast<size_t>(found - codes_.begin()));
+  const auto number = static_cast<uint32_t>(std::ranges::find(codes_, node.op) - codes_.begin());
+  if (number == codes_.size()) codes_.push_back(node.op);
+  return number;
 }
 
 Offset<tflite::OperatorCode> write_operator_code(flatbuffers::FlatBufferBuilder& builder, const OpSpec& op) {
@@ -144,7 +160,10 @@ Result<Offset<tflite::Operator>> Writer::write_operator(const Node& node) {
   tflite::OptionsWriter writer(type);
   if (mapping.write) mapping.write(node.attrs, writer);
   const auto options = writer.finish(builder_);
-  const auto inputs = builder_.CreateVector(tensor_ids(node.inputs));
+  std::vector<int32_t> input_ids = tensor_ids(node.inputs);
+  for (const TfliteConstantInput& constant : mapping.constant_inputs)
+    input_ids.insert(input_ids.begin() + constant.input, write_constant_input(node, constant));
+  const auto inputs = builder_.CreateVector(input_ids);
   const auto outputs = builder_.CreateVector(tensor_ids(node.outputs));
   return tflite::CreateOperator(builder_, code, inputs, outputs, type.number, options);
 }
@@ -185,16 +204,16 @@ Outcome Writer::write_metadata(const TfliteWriteOptions& options) {
   if (options.arena_offsets.size() != graph_.values.size())
     return fail(ErrorCode::bad_data,
                 fmt::format("{} arena offsets for {} values", options.arena_offsets.size(), graph_.values.size()));
-  std::vector<int32_t> plan = {/*version=*/1, /*subgraph=*/0, static_cast<int32_t>(values_.size())};
+  std::vector<int32_t> plan = {/*version=*/1, /*subgraph=*/0, static_cast<int32_t>(tensors_.size())};
   for (ValueId value : values_) plan.push_back(options.arena_offsets[static_cast<size_t>(value)]);
+  plan.resize(plan.size() + tensors_.size() - values_.size(), -1);
   add_metadata(tflite::kOfflinePlanName,
                add_buffer({reinterpret_cast<const uint8_t*>(plan.data()), plan.size() * sizeof(int32_t)}));
   return {};
 }
 
 Result<std::vector<uint8_t>> Writer::write(const TfliteWriteOptions& options) {
-  Offsets<tflite::Tensor> tensors;
-  for (size_t i = 0; i < values_.size(); ++i) tensors.push_back(write_tensor(static_cast<int32_t>(i)));
+  for (size_t i = 0; i < values_.size(); ++i) write_tensor(static_cast<int32_t>(i));
   Offsets<tflite::Operator> operators;
   for (const Node& node : graph_.nodes) {
     THIMBLE_LET(const Offset<tflite::Operator> stored, write_operator(node));
@@ -205,7 +224,7 @@ Result<std::vector<uint8_t>> Writer::write(const TfliteWriteOptions& options) {
   THIMBLE_TRY(write_metadata(options));
   const auto signature = write_signature();
 
-  const auto tensor_list = builder_.CreateVector(tensors);
+  const auto tensor_list = builder_.CreateVector(tensors_);
   const auto inputs = builder_.CreateVector(tensor_ids(graph_.inputs));
   const auto outputs = builder_.CreateVector(tensor_ids(graph_.outputs));
   const auto operator_list = builder_.CreateVector(operators);
