@@ -155,6 +155,12 @@ void compute_frame(const Signal& signal, std::span<const int16_t> samples, std::
 std::vector<int16_t> compute_features(const Signal& signal, std::span<const int16_t> samples) {
   const size_t channels = static_cast<size_t>(signal.config.channels);
   const size_t wanted = static_cast<size_t>(signal.window_samples()) * channels;
+  // A stream's frames end frame_samples + k * hop_samples moments after its start; what came since the last one is not
+  // heard yet.
+  const auto moments = static_cast<int64_t>(samples.size() / channels);
+  int64_t unheard = (moments - signal.frame_samples) % signal.hop_samples;
+  if (unheard < 0) unheard += signal.hop_samples;
+  samples = samples.first(static_cast<size_t>(std::max<int64_t>(0, moments - unheard)) * channels);
   std::vector<int16_t> padded;
   if (samples.size() < wanted) {
     padded.assign(wanted - samples.size(), 0);

@@ -37,9 +37,7 @@ struct Signal {
 
   int window_samples() const { return frame_samples + (frames - 1) * hop_samples; }
   // Of the model: [1, frames, features, 1]; for tables [1, features].
-  Shape input_shape() const {
-    return config.sample_rate_hz == 0 ? Shape{1, features} : Shape{1, frames, features, 1};
-  }
+  Shape input_shape() const { return config.sample_rate_hz == 0 ? Shape{1, features} : Shape{1, frames, features, 1}; }
 };
 
 // Errors: usage (unknown block or setting, with the nearest name; value out of range, with the range).
@@ -52,8 +50,8 @@ Attrs default_settings(std::string_view block);
 // Runs one frame: exactly the device's kernel.
 void compute_frame(const Signal& signal, std::span<const int16_t> samples, std::span<int16_t> features);
 
-// Features [frames, features] of the last window_samples() of a recording, as the device computes them: shorter
-// recordings are preceded by silence.
+// Features [frames, features] that a device holds after hearing a recording from its start: of the window_samples()
+// before its last whole frame. Shorter recordings are preceded by silence.
 std::vector<int16_t> compute_features(const Signal& signal, std::span<const int16_t> samples);
 
 }  // namespace thimble

@@ -216,7 +216,7 @@ TEST(LogMel, RealSpeechMatchesTheReference) {
 
   const Signal signal = must_make({});
   const auto features = compute_features(signal, samples);
-  const size_t start = samples.size() - static_cast<size_t>(signal.window_samples());
+  const size_t start = (samples.size() - static_cast<size_t>(signal.window_samples())) / 320 * 320;
   double worst = 0, loudest = 0;
   for (int frame = 0; frame < signal.frames; ++frame) {
     const auto expected =

@@ -76,11 +76,13 @@ TEST(Signal, ShortRecordingsArePrecededBySilenceAndLongOnesKeepTheirEnd) {
   const Signal signal = *make_signal({.sample_rate_hz = 8000, .window_ms = 200});
   const size_t window = static_cast<size_t>(signal.window_samples());
   const std::vector<int16_t> whole = ramp(static_cast<int>(window));
-  std::vector<int16_t> longer(500, 1234);
+  std::vector<int16_t> longer(static_cast<size_t>(3 * signal.hop_samples), 1234);
   longer.insert(longer.end(), whole.begin(), whole.end());
   EXPECT_EQ(compute_features(signal, longer), compute_features(signal, whole));
+  longer.insert(longer.end(), static_cast<size_t>(signal.hop_samples - 1), 99);  // not a whole frame more
+  EXPECT_EQ(compute_features(signal, longer), compute_features(signal, whole));
 
-  const std::vector<int16_t> end(whole.end() - 700, whole.end());
+  const std::vector<int16_t> end(whole.end() - signal.frame_samples - 3 * signal.hop_samples, whole.end());
   std::vector<int16_t> padded(window - end.size(), 0);
   padded.insert(padded.end(), end.begin(), end.end());
   EXPECT_EQ(compute_features(signal, end), compute_features(signal, padded));
