@@ -341,6 +341,30 @@ Outcome check_hybrid(const Graph& graph) {
   return {};
 }
 
+// int8 numbers mean nothing without a scale, and one scale per channel only where the operator looks for it.
+Outcome check_scales(const Graph& graph) {
+  for (const Node& node : graph.nodes)
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] == kNoValue) continue;
+      const Value& value = graph[node.inputs[i]];
+      const Quantization& q = value.quantization;
+      if (value.type.dtype == DType::i8 && q.empty())
+        return fail(ErrorCode::unsupported, fmt::format("int8 input {} has no scale", value.name), node.name,
+                    std::string(kConvertHint));
+      if (!q.per_channel()) continue;
+      const auto index = static_cast<int>(i);
+      const auto& rule = node.op->quantize;
+      const bool known =
+          rule && ((index == rule->weights && q.axis == rule->weights_axis) || (index == rule->bias && q.axis == 0));
+      if (!known)
+        return fail(ErrorCode::unsupported,
+                    fmt::format("input {} has one scale for each index of axis {}, which {} cannot use", value.name,
+                                q.axis, node.op->name),
+                    node.name, std::string(kConvertHint));
+    }
+  return {};
+}
+
 Result<std::vector<int64_t>> integer_list(const Value& value) {
   if (!value.constant || (value.type.dtype != DType::i32 && value.type.dtype != DType::i64))
     return fail(ErrorCode::unsupported,
@@ -395,6 +419,7 @@ Result<Graph> read_tflite(std::span<const uint8_t> bytes) {
   THIMBLE_TRY(check_ports(graph));
   THIMBLE_TRY(check_hybrid(graph));
   THIMBLE_TRY(take_constant_inputs(graph));
+  THIMBLE_TRY(check_scales(graph));
   remove_unused_values(graph);
   THIMBLE_TRY(verify(graph));
   return graph;
