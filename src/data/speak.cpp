@@ -1,0 +1,293 @@
+#include "data/speak.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "data/espeak.h"
+#include "data/noise.h"
+#include "data/parallel.h"
+#include "data/resample.h"
+#include "data/wav.h"
+
+namespace thimble {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr std::string_view kUnknown = "unknown", kSilence = "silence";
+constexpr std::string_view kManifest = "speak.json";
+constexpr int kRecipe = 1;  // rises when the same options would give other bytes
+constexpr double kFullScale = 32767;
+
+// Keys that keep the random streams apart.
+enum Stream : uint64_t { kUtteranceStream, kClipStream, kPlaceStream, kSilenceStream, kBabbleStream };
+
+double from_db(double db) { return std::pow(10.0, db / 20); }
+
+// What to make: for every voice and take one clip of each keyword and, if wanted, one of an unknown word and one of
+// silence.
+struct Recipe {
+  SpeakOptions options;
+  std::vector<Voice> voices;
+  std::vector<float> babble;  // voices in the background, at the clips' rate, root mean square 1
+
+  int64_t takes() const {
+    const int64_t count = static_cast<int64_t>(voices.size());
+    return (options.clips_per_class + count - 1) / count;
+  }
+  bool has(size_t voice, int64_t take) const {
+    return take * static_cast<int64_t>(voices.size()) + static_cast<int64_t>(voice) < options.clips_per_class;
+  }
+  size_t clip_samples() const { return static_cast<size_t>(std::lround(options.seconds * options.sample_rate_hz)); }
+};
+
+std::string clip_path(std::string_view label, std::string_view voice, int64_t take) {
+  return fmt::format("{}/{}_nohash_{}.wav", label, voice, take);
+}
+
+std::string place_name(size_t place) { return fmt::format("place{:02}", place); }
+
+std::vector<std::string> clip_paths(const Recipe& recipe) {
+  std::vector<std::string> paths;
+  for (size_t voice = 0; voice < recipe.voices.size(); ++voice)
+    for (int64_t take = 0; recipe.has(voice, take); ++take) {
+      const std::string name = recipe.voices[voice].file_name();
+      for (const std::string& word : recipe.options.words) paths.push_back(clip_path(word, name, take));
+      if (!recipe.options.unknown_words.empty()) paths.push_back(clip_path(kUnknown, name, take));
+      if (recipe.options.silence) paths.push_back(clip_path(kSilence, place_name(voice), take));
+    }
+  return paths;
+}
+
+// A noise to stand behind a word.
+std::vector<float> background(const Recipe& recipe, Rng& rng) {
+  const size_t samples = recipe.clip_samples();
+  const int rate_hz = recipe.options.sample_rate_hz;
+  switch (rng.below(4)) {
+    case 0:
+      return coloured_noise(samples, rate_hz, rng.uniform(0, 1), rng);
+    case 1:
+      return coloured_noise(samples, rate_hz, rng.uniform(1, 2), rng);
+    case 2:
+      return mains_hum(samples, rate_hz, rng.below(2) != 0 ? 50 : 60, rng);
+    default: {
+      const size_t start = rng.below(recipe.babble.size() - samples);
+      const auto from = recipe.babble.begin() + static_cast<std::ptrdiff_t>(start);
+      return {from, from + static_cast<std::ptrdiff_t>(samples)};
+    }
+  }
+}
+
+Recording to_recording(const std::vector<float>& samples, int rate_hz) {
+  Recording recording{rate_hz, 1, {}};
+  for (float sample : samples) recording.samples.push_back(to_int16(sample));
+  return recording;
+}
+
+// One word as a microphone might hear it.
+Recording make_clip(const Recipe& recipe, const Recording& word, Rng rng) {
+  const SpeakOptions& options = recipe.options;
+  const std::vector<float> raw(word.samples.begin(), word.samples.end());
+  std::vector<float> speech = resample(raw, static_cast<double>(word.sample_rate_hz) / options.sample_rate_hz);
+  std::vector<float> clip(recipe.clip_samples(), 0);
+  if (speech.size() > clip.size()) speech.resize(clip.size());
+  float peak = 1;
+  for (float sample : speech) peak = std::max(peak, std::abs(sample));
+  const double gain = kFullScale / peak * from_db(rng.uniform(-20, -1));
+  const double level = gain * root_mean_square(speech);
+  const size_t start = rng.below(clip.size() - speech.size() + 1);
+  mix(std::span(clip).subspan(start, speech.size()), speech, gain);
+  const double snr_db = rng.uniform(options.quietest_snr_db, options.quietest_snr_db + 30);
+  mix(clip, background(recipe, rng), level * from_db(-snr_db));
+  return to_recording(clip, options.sample_rate_hz);
+}
+
+// A place without speech has its own noise, which gets louder and quieter.
+Recording make_silence(const Recipe& recipe, size_t place, int64_t take) {
+  const SpeakOptions& options = recipe.options;
+  Rng place_rng({options.seed, kPlaceStream, place});
+  const double slope = place_rng.uniform(0, 2);
+  const double mains_hz = place_rng.below(2) != 0 ? 50 : 60;
+  const double hum_share = place_rng.below(3) == 0 ? place_rng.uniform(0.2, 2) : 0;
+  Rng rng({options.seed, kSilenceStream, place, static_cast<uint64_t>(take)});
+  std::vector<float> noise = coloured_noise(recipe.clip_samples(), options.sample_rate_hz, slope, rng);
+  mix(noise, mains_hum(noise.size(), options.sample_rate_hz, mains_hz, rng), hum_share);
+  std::vector<float> clip(noise.size(), 0);
+  mix(clip, noise, kFullScale * from_db(rng.uniform(-58, -24)));
+  return to_recording(clip, options.sample_rate_hz);
+}
+
+Utterance make_utterance(const std::string& text, Rng rng) {
+  constexpr const char* kMarks[] = {"", ".", "?", "!"};
+  return {text, rng.uniform(0.75, 1.3), rng.uniform(-0.25, 0.35), kMarks[rng.below(std::size(kMarks))]};
+}
+
+// Several voices talking at once, in an endless loop.
+Result<std::vector<float>> make_babble(const SpeakOptions& options) {
+  std::vector<float> babble(static_cast<size_t>((4 + 2 * options.seconds) * options.sample_rate_hz), 0);
+  const std::vector<Voice> voices = background_voices();
+  constexpr const char* kTalk =
+      "we talked about the weather and the garden, then about our neighbours and what they had for supper last Sunday";
+  for (size_t v = 0; v < voices.size(); ++v) {
+    Rng rng({options.seed, kBabbleStream, v});
+    const Utterance talk = make_utterance(kTalk, rng);
+    THIMBLE_LET(const std::vector<Recording> spoken, speak(voices[v], std::span(&talk, 1)));
+    const std::vector<float> raw(spoken[0].samples.begin(), spoken[0].samples.end());
+    const std::vector<float> voice =
+        resample(raw, static_cast<double>(spoken[0].sample_rate_hz) / options.sample_rate_hz);
+    const double gain = 1 / std::max(1.0, root_mean_square(voice));
+    const size_t start = rng.below(voice.size());
+    for (size_t i = 0; i < babble.size(); ++i)
+      babble[i] += static_cast<float>(gain * voice[(start + i) % voice.size()]);
+  }
+  const double gain = 1 / root_mean_square(babble);
+  for (float& sample : babble) sample = static_cast<float>(gain * sample);
+  return babble;
+}
+
+// Writes the clips of one voice and take that are missing.
+Result<int64_t> make_take(const Recipe& recipe, const Path& folder, size_t voice, int64_t take) {
+  const SpeakOptions& options = recipe.options;
+  const std::string voice_name = recipe.voices[voice].file_name();
+  struct Wanted {
+    std::string label, text;
+  };
+  std::vector<Wanted> wanted;
+  for (const std::string& word : options.words) wanted.push_back({word, word});
+  if (!options.unknown_words.empty()) {
+    const size_t count = options.unknown_words.size();
+    wanted.push_back(
+        {std::string(kUnknown),
+         options.unknown_words[(voice * static_cast<size_t>(recipe.takes()) + static_cast<size_t>(take)) % count]});
+  }
+  const auto missing = [&](const std::string& path) { return !std::filesystem::exists(folder / path); };
+  int64_t made = 0;
+  if (std::ranges::any_of(wanted, [&](const Wanted& one) { return missing(clip_path(one.label, voice_name, take)); })) {
+    std::vector<Utterance> utterances;
+    for (size_t w = 0; w < wanted.size(); ++w)
+      utterances.push_back(
+          make_utterance(wanted[w].text, Rng({options.seed, kUtteranceStream, voice, static_cast<uint64_t>(take), w})));
+    THIMBLE_LET(const std::vector<Recording> spoken, speak(recipe.voices[voice], utterances));
+    for (size_t w = 0; w < wanted.size(); ++w) {
+      const std::string path = clip_path(wanted[w].label, voice_name, take);
+      if (!missing(path)) continue;
+      const Rng rng({options.seed, kClipStream, voice, static_cast<uint64_t>(take), w});
+      THIMBLE_TRY(write_wav(folder / path, make_clip(recipe, spoken[w], rng)));
+      ++made;
+    }
+  }
+  const std::string silence = clip_path(kSilence, place_name(voice), take);
+  if (options.silence && missing(silence)) {
+    THIMBLE_TRY(write_wav(folder / silence, make_silence(recipe, voice, take)));
+    ++made;
+  }
+  return made;
+}
+
+Outcome check_word(const std::string& word, std::set<std::string>& seen) {
+  const auto error = [&](std::string_view problem) {
+    return fail(ErrorCode::usage, fmt::format("the word \"{}\" {}", word, problem), "words",
+                "use plain words such as \"left\"");
+  };
+  if (word.empty() || word.front() == '_' || word.front() == '.' || word.front() == ' ')
+    return error("cannot name a class folder");
+  for (char c : word)
+    if (c == '/' || c == '\\' || c == '<' || c == '&' || static_cast<unsigned char>(c) < ' ')
+      return error("holds a character that a folder's name cannot");
+  if (word == kUnknown || word == kSilence) return error("is the name of a class of its own");
+  if (!seen.insert(word).second) return error("is there twice");
+  return {};
+}
+
+Outcome check_options(const SpeakOptions& options) {
+  std::set<std::string> seen;
+  for (const std::string& word : options.words) THIMBLE_TRY(check_word(word, seen));
+  seen.clear();
+  for (const std::string& word : options.unknown_words) THIMBLE_TRY(check_word(word, seen));
+  const auto in_range = [](std::string_view name, double value, double low, double high) -> Outcome {
+    if (value >= low && value <= high) return {};
+    return fail(ErrorCode::usage, fmt::format("{} is {}, expected {} to {}", name, value, low, high),
+                std::string(name));
+  };
+  if (options.words.empty()) return fail(ErrorCode::usage, "there are no words to speak", "words");
+  THIMBLE_TRY(in_range("clips_per_class", options.clips_per_class, 2, 100'000));
+  THIMBLE_TRY(in_range("voices", options.voices, 3, 48));
+  THIMBLE_TRY(in_range("sample_rate_hz", options.sample_rate_hz, 4000, 48'000));
+  THIMBLE_TRY(in_range("seconds", options.seconds, 0.5, 10));
+  return in_range("quietest_snr_db", options.quietest_snr_db, -20, 60);
+}
+
+Json settings_of(const Recipe& recipe, const std::string& version) {
+  const SpeakOptions& options = recipe.options;
+  Json voices = Json::array();
+  for (const Voice& voice : recipe.voices) voices.push_back(voice.name());
+  return {{"recipe", kRecipe},          {"synthesiser", version},
+          {"words", options.words},     {"unknown_words", options.unknown_words},
+          {"silence", options.silence}, {"clips_per_class", options.clips_per_class},
+          {"voices", voices},           {"sample_rate_hz", options.sample_rate_hz},
+          {"seconds", options.seconds}, {"quietest_snr_db", options.quietest_snr_db},
+          {"seed", options.seed}};
+}
+
+// A path that an earlier call may have written: "yes/en-us-f3_nohash_0.wav".
+bool is_clip_path(const std::string& path) {
+  return std::ranges::count(path, '/') == 1 && path.ends_with(".wav") && path.find("_nohash_") != std::string::npos &&
+         !path.starts_with('.') && !path.starts_with('/');
+}
+
+// Removes the clips of an earlier call that had other options, and says in the folder what it is going to hold.
+Outcome prepare_folder(const Path& folder, const Json& settings, const std::vector<std::string>& paths) {
+  const Path manifest = folder / kManifest;
+  std::error_code code;
+  if (std::filesystem::exists(manifest)) {
+    THIMBLE_LET(const std::string text, read_text(manifest));
+    const Json old = Json::parse(text, nullptr, false);
+    if (old.is_object() && old.contains("settings") && old["settings"] == settings) return {};
+    if (!old.is_object() || !old.contains("clips") || !old["clips"].is_array())
+      return fail(ErrorCode::bad_data, "this is not the list of clips that it should be", manifest.string(),
+                  "remove the folder, or choose another");
+    for (const Json& clip : old["clips"]) {
+      if (!clip.is_string() || !is_clip_path(clip.get<std::string>())) continue;
+      const Path path = folder / clip.get<std::string>();
+      std::filesystem::remove(path, code);
+      std::filesystem::remove(path.parent_path(), code);  // once it is empty
+    }
+  } else if (std::filesystem::exists(folder) && !std::filesystem::is_empty(folder, code)) {
+    return fail(ErrorCode::usage, "the folder holds something else already", folder.string(), "choose a new folder");
+  }
+  return write_text(manifest, Json{{"settings", settings}, {"clips", paths}}.dump(1) + "\n");
+}
+
+}  // namespace
+
+Result<SpokenSet> speak_keywords(const Path& folder, const SpeakOptions& options, Progress& progress) {
+  THIMBLE_TRY(check_options(options));
+  Recipe recipe{.options = options};
+  std::erase_if(recipe.options.unknown_words,
+                [&](const std::string& word) { return std::ranges::find(options.words, word) != options.words.end(); });
+  THIMBLE_LET(recipe.voices, find_voices());
+  recipe.voices.resize(std::min(recipe.voices.size(), static_cast<size_t>(options.voices)));
+  THIMBLE_LET(const std::string version, espeak_version());
+  const std::vector<std::string> paths = clip_paths(recipe);
+  THIMBLE_TRY(prepare_folder(folder, settings_of(recipe, version), paths));
+  THIMBLE_LET(recipe.babble, make_babble(options));
+
+  const int64_t takes = recipe.takes();
+  std::atomic<int64_t> made = 0;
+  THIMBLE_TRY(for_each_parallel(static_cast<int64_t>(recipe.voices.size()) * takes, "speaking", progress,
+                                [&](int64_t index) -> Outcome {
+                                  const size_t voice = static_cast<size_t>(index / takes);
+                                  if (!recipe.has(voice, index % takes)) return {};
+                                  THIMBLE_LET(const int64_t count, make_take(recipe, folder, voice, index % takes));
+                                  made += count;
+                                  return {};
+                                }));
+  const SpokenSet set{static_cast<int64_t>(paths.size()), made, static_cast<int64_t>(recipe.voices.size())};
+  progress.end(fmt::format("{} clips, {} of them new, {} voices", set.clips, set.made, set.voices));
+  return set;
+}
+
+}  // namespace thimble
