@@ -13,6 +13,19 @@ tl::unexpected<Error> broken(const std::string& where, std::string message) {
   return fail(ErrorCode::bad_data, std::move(message), where);
 }
 
+Outcome verify_shape(const Value& value) {
+  constexpr int64_t kMostElements = int64_t{1} << 31;
+  int64_t elements = 1;
+  for (int64_t extent : value.type.shape) {
+    if (extent < 1) return broken(value.name, fmt::format("shape {} has an empty axis", to_string(value.type.shape)));
+    if (extent > kMostElements / elements)
+      return broken(value.name,
+                    fmt::format("shape {} has more than {} elements", to_string(value.type.shape), kMostElements));
+    elements *= extent;
+  }
+  return {};
+}
+
 Outcome verify_quantization(const Value& value) {
   const Quantization& q = value.quantization;
   if (q.empty()) return {};
@@ -44,6 +57,13 @@ Outcome verify_constant(const Value& value) {
   return {};
 }
 
+Outcome verify_activation(const Node& node) {
+  const std::string activation = node.attrs.word("activation", "none");
+  if (!node.op->traits.fuses_activation || activation == "none" || activation == "relu" || activation == "relu6")
+    return {};
+  return broken(node.name, fmt::format("activation must be none, relu or relu6, found {}", activation));
+}
+
 Outcome verify_node(const Graph& graph, const Node& node, std::vector<bool>& defined) {
   const auto count = static_cast<ValueId>(graph.values.size());
   const OpTraits& traits = node.op->traits;
@@ -51,6 +71,7 @@ Outcome verify_node(const Graph& graph, const Node& node, std::vector<bool>& def
   if (inputs < traits.min_inputs || inputs > traits.max_inputs)
     return broken(node.name, fmt::format("{} takes {} to {} inputs, found {}", node.op->name, traits.min_inputs,
                                          traits.max_inputs, inputs));
+  THIMBLE_TRY(verify_activation(node));
   std::vector<ValueType> types;
   std::vector<const Tensor*> constants;
   for (ValueId id : node.inputs) {
@@ -99,6 +120,7 @@ Outcome verify(const Graph& graph) {
   const auto count = static_cast<ValueId>(graph.values.size());
   std::vector<bool> defined(graph.values.size(), false);
   for (size_t i = 0; i < graph.values.size(); ++i) {
+    THIMBLE_TRY(verify_shape(graph.values[i]));
     THIMBLE_TRY(verify_constant(graph.values[i]));
     THIMBLE_TRY(verify_quantization(graph.values[i]));
     defined[i] = graph.values[i].constant != nullptr;

@@ -17,7 +17,7 @@ namespace {
 
 Result<std::vector<ValueType>> infer(const InferArgs& args) {
   const Shape &input = args.inputs[0].shape, &weights = args.inputs[1].shape;
-  if (weights.size() != 4 || weights[0] < 1)
+  if (weights.size() != 4)
     return fail(ErrorCode::bad_data, fmt::format("weights must be [O, kh, kw, C], found {}", to_string(weights)));
   THIMBLE_LET(const Window window, make_window(args.attrs, input, weights[1], weights[2]));
   if (weights[3] != input[3])

@@ -7,14 +7,6 @@
 
 namespace thimble::ops {
 
-Outcome check_bias(const InferArgs& args, int64_t channels) {
-  if (args.inputs.size() < 3 || args.inputs[2].shape.empty()) return {};
-  if (args.inputs[2].shape != Shape{channels})
-    return fail(ErrorCode::bad_data, fmt::format("the bias must be [{}], one per output channel; found {}", channels,
-                                                 to_string(args.inputs[2].shape)));
-  return {};
-}
-
 namespace {
 
 int64_t images_per_group(int64_t batch) { return (batch + kBatchGroups - 1) / kBatchGroups; }

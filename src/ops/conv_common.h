@@ -12,9 +12,6 @@
 
 namespace thimble::ops {
 
-// Error unless the bias (input 2) is absent or [channels].
-Outcome check_bias(const InferArgs& args, int64_t channels);
-
 // Calls body(group, first, last) in parallel for consecutive ranges of images; at most kBatchGroups, whatever the
 // machine.
 constexpr int64_t kBatchGroups = 32;

@@ -18,8 +18,8 @@ constexpr int64_t kDepthPerChunk = 4096;
 void one_thread(const Gemm& g, const float* a, const float* b, float* c) {
   thread_local const bool single = (omp_set_num_threads(1), true);
   (void)single;
-  dnnl_sgemm(g.transpose_a ? 'T' : 'N', g.transpose_b ? 'T' : 'N', g.m, g.n, g.k, 1.0f, a, g.lda, b, g.ldb, g.add ? 1.0f : 0.0f, c,
-             g.ldc);
+  dnnl_sgemm(g.transpose_a ? 'T' : 'N', g.transpose_b ? 'T' : 'N', g.m, g.n, g.k, 1.0f, a, g.lda, b, g.ldb,
+             g.add ? 1.0f : 0.0f, c, g.ldc);
 }
 
 // Long sums (weight gradients): partial products over slices of k, added in order.
@@ -32,12 +32,14 @@ void split_depth(const Gemm& g, const float* a, const float* b, float* c) {
     part.k = std::min(kDepthPerChunk, g.k - begin);
     part.ldc = g.n;
     part.add = false;
-    one_thread(part, a + begin * (g.transpose_a ? g.lda : 1), b + begin * (g.transpose_b ? 1 : g.ldb), &partial[static_cast<size_t>(chunk * g.m * g.n)]);
+    one_thread(part, a + begin * (g.transpose_a ? g.lda : 1), b + begin * (g.transpose_b ? 1 : g.ldb),
+               &partial[static_cast<size_t>(chunk * g.m * g.n)]);
   });
   for (int64_t row = 0; row < g.m; ++row)
     for (int64_t col = 0; col < g.n; ++col) {
       float sum = g.add ? c[row * g.ldc + col] : 0.0f;
-      for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += partial[static_cast<size_t>((chunk * g.m + row) * g.n + col)];
+      for (int64_t chunk = 0; chunk < chunks; ++chunk)
+        sum += partial[static_cast<size_t>((chunk * g.m + row) * g.n + col)];
       c[row * g.ldc + col] = sum;
     }
 }

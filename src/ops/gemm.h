@@ -1,5 +1,5 @@
-// Float32 matrix products for training: oneDNN's sgemm, split into chunks for our own threads so that results do not depend on
-// the number of cores.
+// Float32 matrix products for training: oneDNN's sgemm, split into chunks for our own threads so that results do not
+// depend on the number of cores.
 #pragma once
 #include <cstdint>
 

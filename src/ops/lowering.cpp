@@ -44,7 +44,8 @@ Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node,
   const Value& input = graph[node.inputs[0]];
   const Value& weights = graph[node.inputs[1]];
   const Value& output = graph[node.outputs[0]];
-  if (!weights.constant || weights.type.dtype != DType::i8) return cannot_lower(node, "the weights must be constant int8");
+  if (!weights.constant || weights.type.dtype != DType::i8)
+    return cannot_lower(node, "the weights must be constant int8");
   if (input.quantization.empty() || weights.quantization.empty() || output.quantization.empty())
     return cannot_lower(node, "input, weights and output need a scale and zero point");
   for (int32_t zero : weights.quantization.zero_point)
@@ -68,9 +69,11 @@ Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node,
   }
   const Quantization& q = weights.quantization;
   for (size_t c = 0; c < sums.size(); ++c) {
-    bias[c] = static_cast<int32_t>(static_cast<uint32_t>(bias[c]) - static_cast<uint32_t>(zero_point_of(input) * sums[c]));
+    bias[c] =
+        static_cast<int32_t>(static_cast<uint32_t>(bias[c]) - static_cast<uint32_t>(zero_point_of(input) * sums[c]));
     const double weight_scale = q.scale[q.per_channel() ? c : 0];
-    const Multiplier m = quantize_multiplier(static_cast<double>(scale_of(input)) * weight_scale / static_cast<double>(scale_of(output)));
+    const Multiplier m = quantize_multiplier(static_cast<double>(scale_of(input)) * weight_scale /
+                                             static_cast<double>(scale_of(output)));
     multiplier[c] = m.multiplier;
     shift[c] = static_cast<int8_t>(m.shift);
   }
@@ -97,12 +100,25 @@ void mask_activation_gradient(std::string_view activation, const FloatView& outp
     if (output.data[i] <= range.min || output.data[i] >= range.max) grad[i] = 0;
 }
 
+Outcome check_bias(const InferArgs& args, int64_t channels) {
+  if (args.inputs.size() < 3 || args.inputs[2].shape.empty()) return {};
+  if (args.inputs[2].shape != Shape{channels})
+    return fail(ErrorCode::bad_data, fmt::format("the bias must be [{}], one per output channel; found {}", channels,
+                                                 to_string(args.inputs[2].shape)));
+  return {};
+}
+
 Outcome read_fused_activation(const AttrReader& reader, Attrs& attrs) {
   const int64_t code = reader.integer("fused_activation_function");
-  if (code == 0) attrs.set("activation", "none");
-  else if (code == 1) attrs.set("activation", "relu");
-  else if (code == 3) attrs.set("activation", "relu6");
-  else return fail(ErrorCode::unsupported, fmt::format("fused activation number {} is not supported (0 none, 1 relu, 3 relu6 are)", code));
+  if (code == 0)
+    attrs.set("activation", "none");
+  else if (code == 1)
+    attrs.set("activation", "relu");
+  else if (code == 3)
+    attrs.set("activation", "relu6");
+  else
+    return fail(ErrorCode::unsupported,
+                fmt::format("fused activation number {} is not supported (0 none, 1 relu, 3 relu6 are)", code));
   return {};
 }
 

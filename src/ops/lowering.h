@@ -1,5 +1,5 @@
-// What the int8 forms of operators share: multipliers, clamps and the folding of zero points. Formulas: TensorFlow Lite's
-// int8 reference (QuantizeMultiplier, CalculateActivationRangeQuantized).
+// What the int8 forms of operators share: multipliers, clamps and the folding of zero points. Formulas: TensorFlow
+// Lite's int8 reference (QuantizeMultiplier, CalculateActivationRangeQuantized).
 #pragma once
 #include <cstdint>
 #include <limits>
@@ -51,6 +51,9 @@ tl::unexpected<Error> cannot_lower(const Node& node, std::string message);
 // clamp(x) to a fused activation's range in place; backward: zero the gradient where the output sits on a bound.
 void apply_activation(std::string_view activation, const FloatView& output);
 void mask_activation_gradient(std::string_view activation, const FloatView& output, std::vector<float>& grad);
+
+// Error unless the bias (input 2) is absent or [channels].
+Outcome check_bias(const InferArgs& args, int64_t channels);
 
 // TFLite's ActivationFunctionType: none 0, relu 1, relu6 3. Reading another is unsupported.
 Outcome read_fused_activation(const AttrReader& reader, Attrs& attrs);

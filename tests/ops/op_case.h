@@ -1,7 +1,6 @@
 // The cases of operators. Each op has one file, tests/ops/<op>_cases.cpp, that lists them with THIMBLE_OP_CASES; every
 // generic test and benchmark walks all cases of all ops of ops.def. An op without cases fails.
 #pragma once
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,18 +13,14 @@ namespace thimble::test {
 // One input of a case. Its float values are drawn uniformly from [low, high].
 struct CaseInput {
   Shape shape;            // with the batch: [N, ...]
-  bool constant = false;  // weights and tables: known when the model is made
+  bool constant = false;  // weights: known when the model is made
   float low = -1, high = 1;
-  bool differentiable = true;        // false: backward owes it no gradient (running statistics)
-  std::optional<Tensor> value = {};  // given instead of drawn, and the same for every dtype of the op (integer tables)
-  bool absent = false;               // an optional input that is left out
+  bool differentiable = true;  // false: backward owes it no gradient (running statistics)
 };
 
 inline CaseInput flows(Shape shape, float low = -1, float high = 1) { return {std::move(shape), false, low, high}; }
 inline CaseInput constant(Shape shape, float low = -1, float high = 1) { return {std::move(shape), true, low, high}; }
 inline CaseInput statistics(Shape shape, float low, float high) { return {std::move(shape), true, low, high, false}; }
-inline CaseInput table(Tensor value) { return {value.shape, true, 0, 0, false, std::move(value)}; }
-inline CaseInput absent() { return {{}, true, 0, 0, false, {}, true}; }
 
 struct OpCase {
   std::string name;  // unique in its op: "same_stride2"

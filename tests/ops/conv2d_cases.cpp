@@ -1,0 +1,45 @@
+// Cases of conv2d: x [N, H, W, C], weights [O, kh, kw, C], bias [O].
+#include "ops/op_case.h"
+
+namespace thimble::test {
+
+THIMBLE_OP_CASES(conv2d) {
+  const auto window = [](const char* padding, int64_t stride_h, int64_t stride_w, int64_t dilation_h,
+                         int64_t dilation_w) {
+    Attrs attrs;
+    attrs.set("padding", padding).set("stride_h", stride_h).set("stride_w", stride_w);
+    return attrs.set("dilation_h", dilation_h).set("dilation_w", dilation_w);
+  };
+  return {
+      {"pointwise", {flows({2, 5, 4, 8}), constant({12, 1, 1, 8}), constant({12})}},
+      {"pointwise_odd_channels", {flows({1, 3, 3, 7}), constant({5, 1, 1, 7}), constant({5})}},
+      {"pointwise_stride2", {flows({2, 5, 5, 4}), constant({6, 1, 1, 4}), constant({6})}, window("same", 2, 2, 1, 1)},
+      {"valid_3x3", {flows({2, 6, 7, 3}), constant({4, 3, 3, 3}), constant({4})}},
+      {"same_3x3_without_bias", {flows({3, 5, 5, 2}), constant({6, 3, 3, 2})}, window("same", 1, 1, 1, 1)},
+      {"first_layer_of_keywords",
+       {flows({2, 13, 10, 1}), constant({8, 10, 4, 1}), constant({8})},
+       window("same", 2, 2, 1, 1)},
+      {"same_even_kernel_stride3x2",
+       {flows({2, 8, 7, 3}), constant({5, 4, 2, 3}), constant({5})},
+       window("same", 3, 2, 1, 1)},
+      {"dilated_same", {flows({2, 7, 8, 2}), constant({3, 3, 3, 2}), constant({3})}, window("same", 1, 1, 2, 3)},
+      {"dilated_valid", {flows({1, 9, 9, 2}), constant({4, 3, 2, 2}), constant({4})}, window("valid", 2, 1, 2, 2)},
+      {"kernel_larger_than_input",
+       {flows({2, 2, 3, 2}), constant({4, 5, 7, 2}), constant({4})},
+       window("same", 1, 1, 1, 1)},
+      {"relu",
+       {flows({2, 4, 4, 3}), constant({7, 3, 3, 3}), constant({7})},
+       window("same", 1, 1, 1, 1).set("activation", "relu")},
+      {"relu6",
+       {flows({2, 4, 4, 3}, -3, 3), constant({7, 3, 3, 3}), constant({7}, 0, 4)},
+       window("valid", 1, 1, 1, 1).set("activation", "relu6")},
+      {"positive_input",
+       {flows({2, 5, 5, 4}, 0, 6), constant({8, 3, 3, 4}), constant({8})},
+       window("same", 2, 2, 1, 1)},
+      {"batch_of_many_groups",
+       {flows({37, 3, 4, 2}), constant({3, 2, 2, 2}), constant({3})},
+       window("same", 1, 1, 1, 1)},
+  };
+}
+
+}  // namespace thimble::test

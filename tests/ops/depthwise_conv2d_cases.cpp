@@ -1,0 +1,41 @@
+// Cases of depthwise_conv2d: x [N, H, W, C], weights [1, kh, kw, C * M], bias [C * M].
+#include "ops/op_case.h"
+
+namespace thimble::test {
+
+THIMBLE_OP_CASES(depthwise_conv2d) {
+  const auto window = [](const char* padding, int64_t stride_h, int64_t stride_w, int64_t dilation_h,
+                         int64_t dilation_w, int64_t multiplier = 1) {
+    Attrs attrs;
+    attrs.set("padding", padding)
+        .set("stride_h", stride_h)
+        .set("stride_w", stride_w)
+        .set("depth_multiplier", multiplier);
+    return attrs.set("dilation_h", dilation_h).set("dilation_w", dilation_w);
+  };
+  return {
+      {"same_3x3", {flows({2, 5, 4, 8}), constant({1, 3, 3, 8}), constant({8})}, window("same", 1, 1, 1, 1)},
+      {"same_3x3_without_bias", {flows({2, 5, 4, 7}), constant({1, 3, 3, 7})}, window("same", 1, 1, 1, 1)},
+      {"valid_stride2", {flows({2, 7, 8, 5}), constant({1, 3, 3, 5}), constant({5})}, window("valid", 2, 2, 1, 1)},
+      {"same_stride2x3", {flows({2, 8, 9, 6}), constant({1, 4, 5, 6}), constant({6})}, window("same", 2, 3, 1, 1)},
+      {"dilated", {flows({1, 9, 8, 4}), constant({1, 3, 3, 4}), constant({4})}, window("same", 1, 1, 3, 2)},
+      {"dilated_stride2", {flows({1, 9, 8, 4}), constant({1, 3, 3, 4}), constant({4})}, window("valid", 2, 1, 2, 2)},
+      {"one_to_eight", {flows({2, 6, 5, 1}), constant({1, 3, 4, 8}), constant({8})}, window("same", 2, 2, 1, 1, 8)},
+      {"multiplier_3", {flows({2, 5, 5, 4}), constant({1, 3, 3, 12}), constant({12})}, window("same", 1, 1, 1, 1, 3)},
+      {"multiplier_6", {flows({2, 5, 5, 2}), constant({1, 2, 3, 12}), constant({12})}, window("valid", 1, 2, 1, 1, 6)},
+      {"kernel_larger_than_input",
+       {flows({2, 2, 3, 4}), constant({1, 5, 9, 4}), constant({4})},
+       window("same", 1, 1, 1, 1)},
+      {"relu",
+       {flows({2, 4, 4, 9}), constant({1, 3, 3, 9}), constant({9})},
+       window("same", 1, 1, 1, 1).set("activation", "relu")},
+      {"relu6",
+       {flows({2, 4, 4, 6}, -6, 6), constant({1, 3, 3, 6}), constant({6}, 0, 4)},
+       window("same", 1, 1, 1, 1).set("activation", "relu6")},
+      {"batch_of_many_groups",
+       {flows({37, 3, 4, 2}), constant({1, 2, 2, 2}), constant({2})},
+       window("same", 1, 1, 1, 1)},
+  };
+}
+
+}  // namespace thimble::test

@@ -1,0 +1,294 @@
+#include "ops/op_harness.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include "core/rng.h"
+#include "graph/kernel_table.h"
+#include "ops/ops.h"
+
+namespace thimble::test {
+
+namespace {
+
+std::map<std::string, CaseList, std::less<>>& registry() {
+  static std::map<std::string, CaseList, std::less<>> lists;
+  return lists;
+}
+
+template <class T>
+std::vector<std::byte> bytes_of(const std::vector<T>& values) {
+  std::vector<std::byte> bytes(values.size() * sizeof(T));
+  if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+  return bytes;
+}
+
+std::vector<FloatView> views(Values& values, const std::vector<ValueType>& types) {
+  std::vector<FloatView> result;
+  for (size_t i = 0; i < values.size(); ++i)
+    result.push_back({values[i].empty() ? nullptr : values[i].data(), types[i].shape});
+  return result;
+}
+
+// Memory of one operand between two guards.
+class Guarded {
+ public:
+  explicit Guarded(size_t bytes) : memory_(bytes + 2 * kGuard, kPattern) {}
+  std::byte* data() { return memory_.data() + kGuard; }
+  bool intact() const {
+    const auto is_pattern = [](std::byte b) { return b == kPattern; };
+    return std::all_of(memory_.begin(), memory_.begin() + kGuard, is_pattern) &&
+           std::all_of(memory_.end() - kGuard, memory_.end(), is_pattern);
+  }
+
+ private:
+  static constexpr std::ptrdiff_t kGuard = 64;
+  static constexpr std::byte kPattern{0xA5};
+  std::vector<std::byte> memory_;
+};
+
+Quantization covering(const std::vector<float>& values) {
+  float low = 0, high = 0;
+  for (float value : values) low = std::min(low, value), high = std::max(high, value);
+  const float scale = std::max(high - low, 1e-3f) / 255;
+  return {{scale}, {std::clamp(static_cast<int32_t>(std::lround(-128 - low / scale)), -128, 127)}};
+}
+
+Quantization symmetric(const std::vector<float>& values, const Shape& shape, int axis, bool per_channel) {
+  int64_t inner = 1;
+  for (size_t i = static_cast<size_t>(axis) + 1; i < shape.size(); ++i) inner *= shape[i];
+  const auto channels = static_cast<size_t>(per_channel ? shape[static_cast<size_t>(axis)] : 1);
+  std::vector<float> most(channels, 1e-3f);
+  for (size_t i = 0; i < values.size(); ++i) {
+    float& channel = most[i / static_cast<size_t>(inner) % channels];
+    channel = std::max(channel, std::abs(values[i]));
+  }
+  for (float& scale : most) scale /= 127;
+  return {most, std::vector<int32_t>(channels, 0), axis};
+}
+
+float scale_at(const Value& value, size_t index) {
+  if (!value.quantization.per_channel()) return value.quantization.scale[0];
+  size_t inner = 1;
+  for (size_t i = static_cast<size_t>(value.quantization.axis) + 1; i < value.type.shape.size(); ++i)
+    inner *= static_cast<size_t>(value.type.shape[i]);
+  return value.quantization.scale[index / inner % value.quantization.scale.size()];
+}
+
+std::vector<int8_t> to_int8(const Value& value, const std::vector<float>& values) {
+  std::vector<int8_t> result;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const long q = std::lround(values[i] / scale_at(value, i)) +
+                   (value.quantization.per_channel() ? 0 : value.quantization.zero_point[0]);
+    result.push_back(static_cast<int8_t>(std::clamp(q, -128l, 127l)));
+  }
+  return result;
+}
+
+Graph one_node(const Subject& subject, DType dtype) {
+  Graph graph;
+  Node node{subject.op, subject.name(), {}, {}, subject.test.attrs};
+  const std::vector<ValueType> types = types_of(subject.test, dtype);
+  for (size_t i = 0; i < types.size(); ++i) {
+    node.inputs.push_back(graph.add({.name = "input" + std::to_string(i), .type = types[i]}));
+    if (!subject.test.inputs[i].constant) graph.inputs.push_back(node.inputs.back());
+  }
+  const std::vector<ValueType> outputs = infer(subject, types).value();
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    node.outputs.push_back(graph.add({.name = "output" + std::to_string(i), .type = outputs[i]}));
+    graph.outputs.push_back(node.outputs.back());
+  }
+  graph.nodes.push_back(std::move(node));
+  return graph;
+}
+
+void quantize_constant(Value& value, const std::vector<float>& values) {
+  value.constant = std::make_shared<Tensor>(Tensor::from<int8_t>(value.type.shape, to_int8(value, values)));
+}
+
+void quantize_bias(const Value& input, const Value& weights, Value& bias, const std::vector<float>& values) {
+  std::vector<int32_t> result;
+  bias.type.dtype = DType::i32;
+  bias.quantization = {{}, {}, 0};
+  const bool per_channel = weights.quantization.per_channel();
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float scale = input.quantization.scale[0] * weights.quantization.scale[per_channel ? i : 0];
+    if (i == 0 || per_channel) bias.quantization.scale.push_back(scale), bias.quantization.zero_point.push_back(0);
+    result.push_back(static_cast<int32_t>(std::lround(values[i] / scale)));
+  }
+  bias.constant = std::make_shared<Tensor>(Tensor::from<int32_t>(bias.type.shape, result));
+}
+
+}  // namespace
+
+bool register_op_cases(std::string op, CaseList list) { return registry().emplace(std::move(op), list).second; }
+
+std::vector<OpCase> cases_of(std::string_view op) {
+  const auto found = registry().find(op);
+  return found == registry().end() ? std::vector<OpCase>{} : found->second();
+}
+
+std::vector<std::string> ops_with_cases() {
+  std::vector<std::string> names;
+  for (const auto& [name, list] : registry()) names.push_back(name);
+  return names;
+}
+
+std::vector<Subject> all_subjects() {
+  std::vector<Subject> subjects;
+  for (const OpSpec* op : ops::all())
+    for (OpCase& test : cases_of(op->name)) subjects.push_back({op, std::move(test)});
+  return subjects;
+}
+
+std::vector<ValueType> types_of(const OpCase& test, DType dtype) {
+  std::vector<ValueType> types;
+  for (const CaseInput& input : test.inputs) types.push_back({dtype, input.shape});
+  return types;
+}
+
+Result<std::vector<ValueType>> infer(const Subject& subject, const std::vector<ValueType>& inputs) {
+  const std::vector<const Tensor*> constants(inputs.size(), nullptr);
+  return (*subject.op->infer)({subject.test.attrs, inputs, constants});
+}
+
+Values draw_inputs(const OpCase& test, uint64_t seed) {
+  Values values;
+  for (size_t i = 0; i < test.inputs.size(); ++i) {
+    const CaseInput& input = test.inputs[i];
+    Rng rng{seed, i};
+    auto& drawn = values.emplace_back(static_cast<size_t>(element_count(input.shape)));
+    for (float& value : drawn) value = static_cast<float>(rng.uniform(input.low, input.high));
+  }
+  return values;
+}
+
+ForwardRun run_forward(const Subject& subject, Values inputs, bool training) {
+  const std::vector<ValueType> types = types_of(subject.test), output_types = infer(subject, types).value();
+  ForwardRun run;
+  for (const ValueType& type : output_types)
+    run.outputs.emplace_back(static_cast<size_t>(element_count(type.shape)), NAN);
+  const std::vector<FloatView> in = views(inputs, types), out = views(run.outputs, output_types);
+  (*subject.op->forward)({subject.test.attrs, in, out, training, 7, run.saved});
+  return run;
+}
+
+void run_backward(const Subject& subject, Values inputs, ForwardRun forward, Values grad_outputs, Values& gradients) {
+  const std::vector<ValueType> types = types_of(subject.test), output_types = infer(subject, types).value();
+  const std::vector<FloatView> in = views(inputs, types), out = views(forward.outputs, output_types),
+                               grad_out = views(grad_outputs, output_types), grad_in = views(gradients, types);
+  (*subject.op->backward)({subject.test.attrs, in, out, grad_out, grad_in, forward.saved});
+}
+
+Graph float_graph(const Subject& subject, const Values& inputs) {
+  Graph graph = one_node(subject, DType::f32);
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (subject.test.inputs[i].constant)
+      graph.values[i].constant = std::make_shared<Tensor>(Tensor::from<float>(graph.values[i].type.shape, inputs[i]));
+  return graph;
+}
+
+Graph int8_graph(const Subject& subject, const Values& inputs) {
+  const QuantizeRule& rule = *subject.op->quantize;
+  Graph graph = one_node(subject, DType::i8);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Value& value = graph.values[i];
+    const int index = static_cast<int>(i);
+    if (index == rule.bias) continue;
+    value.quantization = index == rule.weights
+                             ? symmetric(inputs[i], value.type.shape, rule.weights_axis, rule.per_channel)
+                             : covering(inputs[i]);
+    if (subject.test.inputs[i].constant) quantize_constant(value, inputs[i]);
+  }
+  if (rule.bias >= 0 && rule.bias < static_cast<int>(inputs.size()))
+    quantize_bias(graph.values[0], graph[rule.weights], graph[rule.bias], inputs[static_cast<size_t>(rule.bias)]);
+  const ForwardRun run = run_forward(subject, representable_inputs(graph, inputs), false);
+  for (size_t i = 0; i < run.outputs.size(); ++i) {
+    Quantization& output = graph[graph.outputs[i]].quantization;
+    if (rule.output == OutputScale::calibrated)
+      output = covering(run.outputs[i]);
+    else if (rule.output == OutputScale::same_as_input)
+      output = graph.values[0].quantization;
+    else
+      output = {{rule.fixed_scale}, {rule.fixed_zero_point}};
+  }
+  return graph;
+}
+
+Values representable_inputs(const Graph& graph, const Values& inputs) {
+  Values result;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Value& value = graph.values[i];
+    auto& real = result.emplace_back();
+    if (value.type.dtype == DType::i32) {
+      const auto bias = value.constant->as<int32_t>();
+      for (size_t j = 0; j < bias.size(); ++j) real.push_back(static_cast<float>(bias[j]) * scale_at(value, j));
+      continue;
+    }
+    const std::vector<int8_t> quantized = to_int8(value, inputs[i]);
+    const int32_t zero = value.quantization.per_channel() ? 0 : value.quantization.zero_point[0];
+    for (size_t j = 0; j < quantized.size(); ++j)
+      real.push_back(static_cast<float>(quantized[j] - zero) * scale_at(value, j));
+  }
+  return result;
+}
+
+Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
+                                                        const std::vector<std::vector<std::byte>>& inputs,
+                                                        bool in_place) {
+  const Node& node = graph.nodes[0];
+  std::map<ValueId, Guarded> memory;
+  const auto place = [&](ValueId id) -> Guarded& {
+    const ValueType& type = graph[id].type;
+    return memory.try_emplace(id, static_cast<size_t>(element_count(type.shape)) * size_of(type.dtype)).first->second;
+  };
+  for (size_t i = 0; i < graph.inputs.size(); ++i) std::ranges::copy(inputs[i], place(graph.inputs[i]).data());
+  for (ValueId id : graph.outputs) place(id);
+  std::vector<KernelCall> calls;
+  if (node.op->traits.alias) {
+    std::ranges::copy(inputs[0], place(node.outputs[0]).data());
+  } else {
+    THIMBLE_LET(calls, (*node.op->lower)({graph, node, "portable"}));
+  }
+  for (KernelCall& call : calls) {
+    std::vector<void*> operands;
+    std::vector<std::unique_ptr<Guarded>> scratch;
+    for (Operand& operand : call.operands) {
+      if (const auto* id = std::get_if<ValueId>(&operand))
+        operands.push_back(place(in_place && *id == node.outputs[0] ? node.inputs[0] : *id).data());
+      else if (auto* constant = std::get_if<Tensor>(&operand))
+        operands.push_back(constant->bytes.data());
+      else
+        operands.push_back(
+            scratch.emplace_back(std::make_unique<Guarded>(std::get<ScratchBytes>(operand).bytes))->data());
+    }
+    THIMBLE_TRY(run_kernel(call, operands));
+    for (const auto& block : scratch)
+      if (!block->intact()) return fail(ErrorCode::internal, "the kernel writes outside its scratch memory", node.name);
+  }
+  for (const auto& [id, block] : memory)
+    if (!block.intact()) return fail(ErrorCode::internal, "the kernel writes outside " + graph[id].name, node.name);
+  std::vector<std::vector<std::byte>> outputs;
+  for (ValueId id : graph.outputs) {
+    const ValueType& type = graph[id].type;
+    std::byte* data = place(in_place && id == node.outputs[0] ? node.inputs[0] : id).data();
+    outputs.emplace_back(data, data + static_cast<size_t>(element_count(type.shape)) * size_of(type.dtype));
+  }
+  return outputs;
+}
+
+std::vector<std::vector<std::byte>> float_bytes(const Graph& graph, const Values& inputs) {
+  std::vector<std::vector<std::byte>> result;
+  for (ValueId id : graph.inputs) result.push_back(bytes_of(inputs[static_cast<size_t>(id)]));
+  return result;
+}
+
+std::vector<std::vector<std::byte>> int8_bytes(const Graph& graph, const Values& inputs) {
+  std::vector<std::vector<std::byte>> result;
+  for (ValueId id : graph.inputs) result.push_back(bytes_of(to_int8(graph[id], inputs[static_cast<size_t>(id)])));
+  return result;
+}
+
+}  // namespace thimble::test

@@ -1,0 +1,56 @@
+// Runs a case in each of an operator's forms: float forward and backward, float kernel, int8 kernel. Memory handed to
+// kernels is guarded, so that one that writes outside its output is found.
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graph/op_spec.h"
+#include "ops/op_case.h"
+
+namespace thimble::test {
+
+struct Subject {
+  const OpSpec* op = nullptr;
+  OpCase test;
+  std::string name() const { return std::string(op->name) + "/" + test.name; }
+};
+
+// Every case of every op in ops.def.
+std::vector<Subject> all_subjects();
+
+using Values = std::vector<std::vector<float>>;  // one per input or output
+
+std::vector<ValueType> types_of(const OpCase& test, DType dtype = DType::f32);
+Result<std::vector<ValueType>> infer(const Subject& subject, const std::vector<ValueType>& inputs);
+
+Values draw_inputs(const OpCase& test, uint64_t seed);
+
+struct ForwardRun {
+  Values outputs;
+  std::vector<float> saved;
+};
+// inputs: a copy, because training moves running statistics.
+ForwardRun run_forward(const Subject& subject, Values inputs, bool training);
+
+// Gradients of the inputs, added to what `gradients` holds; an input whose entry is empty is not asked for.
+void run_backward(const Subject& subject, Values inputs, ForwardRun forward, Values grad_outputs, Values& gradients);
+
+// A graph of one node, with the constants in it. The int8 form is quantised by the op's own rule: inputs and outputs to
+// the ranges of their values, weights symmetric.
+Graph float_graph(const Subject& subject, const Values& inputs);
+Graph int8_graph(const Subject& subject, const Values& inputs);
+
+// The real values of an int8 graph's inputs (constants, and `inputs` rounded to what int8 can hold).
+Values representable_inputs(const Graph& graph, const Values& inputs);
+
+// Lowers the node and runs its kernels on the host; bytes of each input that flows, bytes of each output. in_place: the
+// output takes input 0's memory. Errors: those of lower and of the kernel table, and writes outside an operand.
+Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
+                                                        const std::vector<std::vector<std::byte>>& inputs,
+                                                        bool in_place = false);
+
+std::vector<std::vector<std::byte>> float_bytes(const Graph& graph, const Values& inputs);
+std::vector<std::vector<std::byte>> int8_bytes(const Graph& graph, const Values& inputs);
+
+}  // namespace thimble::test
