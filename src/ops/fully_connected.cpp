@@ -65,7 +65,8 @@ Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
              inputs = static_cast<int32_t>(weights.type.shape[1]);
   const std::string activation = node.attrs.word("activation", "none");
   if (is_int8(output)) {
-    THIMBLE_LET(ChannelConstants constants, channel_constants(graph, node, 0));
+    const auto product = weights.quantization.per_channel() ? ScaleProduct::in_double : ScaleProduct::in_float;
+    THIMBLE_LET(ChannelConstants constants, channel_constants(graph, node, 0, product));
     const Int8Range range = activation_range(activation, output.quantization);
     auto call = KernelCall::make(
         "fully_connected_s8",

@@ -40,7 +40,8 @@ tl::unexpected<Error> cannot_lower(const Node& node, std::string message) {
   return fail(ErrorCode::unsupported, std::move(message), node.name);
 }
 
-Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node, int channel_axis) {
+Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node, int channel_axis,
+                                           ScaleProduct product) {
   const Value& input = graph[node.inputs[0]];
   const Value& weights = graph[node.inputs[1]];
   const Value& output = graph[node.outputs[0]];
@@ -71,9 +72,11 @@ Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node,
   for (size_t c = 0; c < sums.size(); ++c) {
     bias[c] =
         static_cast<int32_t>(static_cast<uint32_t>(bias[c]) - static_cast<uint32_t>(zero_point_of(input) * sums[c]));
-    const double weight_scale = q.scale[q.per_channel() ? c : 0];
-    const Multiplier m = quantize_multiplier(static_cast<double>(scale_of(input)) * weight_scale /
-                                             static_cast<double>(scale_of(output)));
+    const float weight_scale = q.scale[q.per_channel() ? c : 0], input_scale = scale_of(input);
+    const double scale = product == ScaleProduct::in_float
+                             ? static_cast<double>(input_scale * weight_scale)
+                             : static_cast<double>(input_scale) * static_cast<double>(weight_scale);
+    const Multiplier m = quantize_multiplier(scale / static_cast<double>(scale_of(output)));
     multiplier[c] = m.multiplier;
     shift[c] = static_cast<int8_t>(m.shift);
   }

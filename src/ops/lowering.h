@@ -39,8 +39,13 @@ struct ChannelConstants {
   Tensor multiplier;  // int32
   Tensor shift;       // int8
 };
+// How TFLite multiplies the scales of input and weights: convolutions in double; fully connected, where its weights
+// have one scale, in float.
+enum class ScaleProduct { in_double, in_float };
+
 // channel_axis: axis of the weights that counts output channels. bias may be kNoValue.
-Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node, int channel_axis);
+Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node, int channel_axis,
+                                           ScaleProduct product = ScaleProduct::in_double);
 
 // Float bias of a linear op, zeros when absent.
 Tensor float_bias(const Graph& graph, const Node& node, int64_t channels);
