@@ -7,6 +7,7 @@
 // small.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "ops/loops.h"
 #include "ops/ops.h"
@@ -17,7 +18,8 @@ namespace thimble::ops {
 namespace {
 
 constexpr OptOut kFolded{"folded into the op before it"};
-constexpr int64_t kElementsPerBlock = 4096;  // stays in the first cache between two visits
+constexpr int64_t kElementsPerBlock = 4096;  // stays in the first cache while it is summed
+constexpr int64_t kStrip = 32;
 
 double epsilon_of(const Attrs& attrs) { return attrs.real("epsilon", 1e-3); }
 
@@ -38,8 +40,8 @@ Result<std::vector<ValueType>> infer(const InferArgs& args) {
 struct Layout {
   int64_t elements, channels, lanes, block, chunk;
   explicit Layout(const FloatView& x) : elements(x.size()), channels(x.shape.back()) {
-    constexpr int64_t kLeastLanes = 64;
-    lanes = channels * std::max<int64_t>(1, kLeastLanes / channels);
+    lanes = std::lcm(channels, kStrip);
+    if (lanes > kElementsPerBlock) lanes = channels;
     block = lanes * std::max<int64_t>(1, kElementsPerBlock / lanes);
     chunk = block * std::max<int64_t>(1, kElementsPerChunk / block);
   }
@@ -47,8 +49,8 @@ struct Layout {
   int64_t chunks() const { return chunk_count(elements, chunk); }
   template <class T>
   std::vector<float> tile(const std::vector<T>& per_channel) const {
-    std::vector<float> tiled(static_cast<size_t>(lanes));
-    for (size_t i = 0; i < tiled.size(); ++i) tiled[i] = static_cast<float>(per_channel[i % per_channel.size()]);
+    std::vector<float> tiled;
+    while (tiled.size() < static_cast<size_t>(lanes)) tiled.insert(tiled.end(), per_channel.begin(), per_channel.end());
     return tiled;
   }
   // body(begin, end) of every block of a chunk, in order.
@@ -61,98 +63,124 @@ struct Layout {
 
 // The loops: `count` elements in rows of `lanes`, the last row perhaps short.
 
-THIMBLE_VECTORIZED void add_up(const float* x, int64_t count, int64_t lanes, float* sums) {
-  for (int64_t row = 0; row < count; row += lanes) {
-    const int64_t width = std::min(lanes, count - row);
-    for (int64_t i = 0; i < width; ++i) sums[i] += x[row + i];
+// Two sums per lane; add(element, lane, first, second). A strip of lanes at a time keeps its sums in registers.
+template <class Add>
+__attribute__((always_inline)) inline void sum_lanes(int64_t count, int64_t lanes, float* first, float* second,
+                                                     Add add) {
+  for (int64_t strip = 0; strip < lanes; strip += kStrip) {
+    const int64_t width = std::min(kStrip, lanes - strip);
+    float firsts[kStrip] = {}, seconds[kStrip] = {};
+    int64_t row = strip;
+    if (width == kStrip)
+      for (; row + kStrip <= count; row += lanes)
+        for (int64_t i = 0; i < kStrip; ++i) add(row + i, strip + i, firsts[i], seconds[i]);
+    for (; row < count; row += lanes)
+      for (int64_t i = 0; i < std::min(width, count - row); ++i) add(row + i, strip + i, firsts[i], seconds[i]);
+    for (int64_t i = 0; i < width; ++i) {
+      first[strip + i] += firsts[i];
+      second[strip + i] += seconds[i];
+    }
   }
 }
 
-THIMBLE_VECTORIZED void add_up_squares(const float* x, const float* mean, int64_t count, int64_t lanes, float* sums) {
-  for (int64_t row = 0; row < count; row += lanes) {
-    const int64_t width = std::min(lanes, count - row);
-    for (int64_t i = 0; i < width; ++i) sums[i] += (x[row + i] - mean[i]) * (x[row + i] - mean[i]);
-  }
+THIMBLE_VECTORIZED void add_up_deviations(const float* x, const float* centre, int64_t count, int64_t lanes,
+                                          float* sums, float* squares) {
+  sum_lanes(count, lanes, sums, squares, [=](int64_t at, int64_t lane, float& sum, float& square) {
+    const float deviation = x[at] - centre[lane];
+    sum += deviation;
+    square += deviation * deviation;
+  });
 }
 
-THIMBLE_VECTORIZED void scale_and_add(const float* x, const float* scale, const float* offset, int64_t count,
-                                      int64_t lanes, float* y) {
+THIMBLE_VECTORIZED void add_up_gradients(const float* x, const float* dy, const float* mean, int64_t count,
+                                         int64_t lanes, float* sums, float* moments) {
+  sum_lanes(count, lanes, sums, moments, [=](int64_t at, int64_t lane, float& sum, float& moment) {
+    sum += dy[at];
+    moment += dy[at] * (x[at] - mean[lane]);
+  });
+}
+
+// y = scale * x + offset.
+THIMBLE_VECTORIZED void scale_and_add(const float* __restrict x, const float* __restrict scale,
+                                      const float* __restrict offset, int64_t count, int64_t lanes,
+                                      float* __restrict y) {
   for (int64_t row = 0; row < count; row += lanes) {
     const int64_t width = std::min(lanes, count - row);
     for (int64_t i = 0; i < width; ++i) y[row + i] = x[row + i] * scale[i] + offset[i];
   }
 }
 
-THIMBLE_VECTORIZED void add_up_gradients(const float* x, const float* dy, const float* mean, int64_t count,
-                                         int64_t lanes, float* sums, float* moments) {
-  for (int64_t row = 0; row < count; row += lanes) {
-    const int64_t width = std::min(lanes, count - row);
-    for (int64_t i = 0; i < width; ++i) {
-      sums[i] += dy[row + i];
-      moments[i] += dy[row + i] * (x[row + i] - mean[i]);
-    }
-  }
-}
-
 // dx += a * dy + b * x + c.
-THIMBLE_VECTORIZED void add_input_gradient(const float* x, const float* dy, const float* a, const float* b,
-                                           const float* c, int64_t count, int64_t lanes, float* dx) {
+THIMBLE_VECTORIZED void add_input_gradient(const float* __restrict x, const float* __restrict dy,
+                                           const float* __restrict a, const float* __restrict b,
+                                           const float* __restrict c, int64_t count, int64_t lanes,
+                                           float* __restrict dx) {
   for (int64_t row = 0; row < count; row += lanes) {
     const int64_t width = std::min(lanes, count - row);
     for (int64_t i = 0; i < width; ++i) dx[row + i] += a[i] * dy[row + i] + b[i] * x[row + i] + c[i];
   }
 }
 
+// Two sums per channel.
+struct ChannelSums {
+  std::vector<double> first, second;
+  explicit ChannelSums(size_t channels = 0) : first(channels), second(channels) {}
+};
+
 // Adds lanes to their channels and clears them.
-void fold_lanes(std::vector<float>& lanes, double* channels, int64_t channel_count) {
-  for (size_t i = 0; i < lanes.size(); ++i)
-    channels[i % static_cast<size_t>(channel_count)] += static_cast<double>(lanes[i]);
+void fold_lanes(std::vector<float>& lanes, std::vector<double>& channels) {
+  for (size_t base = 0; base < lanes.size(); base += channels.size())
+    for (size_t c = 0; c < channels.size(); ++c) channels[c] += static_cast<double>(lanes[base + c]);
   std::ranges::fill(lanes, 0.0f);
 }
 
-// Mean and sum of squared deviations per channel over a number of rows.
-struct Moments {
-  int64_t rows = 0;
-  std::vector<double> mean, squares;
-};
-
-// Chan, Golub, LeVeque 1979.
-void merge(Moments& total, const Moments& part) {
-  const double rows = static_cast<double>(total.rows + part.rows);
-  const double share = static_cast<double>(part.rows) / rows, weight = static_cast<double>(total.rows) * share;
-  for (size_t c = 0; c < total.mean.size(); ++c) {
-    const double step = part.mean[c] - total.mean[c];
-    total.mean[c] += step * share;
-    total.squares[c] += part.squares[c] + step * step * weight;
-  }
-  total.rows += part.rows;
-}
-
-Moments chunk_moments(const float* x, const Layout& layout, int64_t chunk) {
-  const auto channels = static_cast<size_t>(layout.channels);
-  Moments total{0, std::vector<double>(channels), std::vector<double>(channels)};
-  std::vector<float> sums(static_cast<size_t>(layout.lanes));
-  layout.for_blocks(chunk, [&](int64_t begin, int64_t end) {
-    const int64_t count = end - begin;
-    Moments part{count / layout.channels, std::vector<double>(channels), std::vector<double>(channels)};
-    add_up(x + begin, count, layout.lanes, sums.data());
-    fold_lanes(sums, part.mean.data(), layout.channels);
-    // Deviations are taken from the rounded mean that the loop sees, so the mean must be that very number.
-    for (double& mean : part.mean)
-      mean = static_cast<double>(static_cast<float>(mean / static_cast<double>(part.rows)));
-    add_up_squares(x + begin, layout.tile(part.mean).data(), count, layout.lanes, sums.data());
-    fold_lanes(sums, part.squares.data(), layout.channels);
-    merge(total, part);
+// add_block(begin, end, first, second) adds elements to lanes. Blocks are short enough for float sums; chunks are added
+// in order.
+template <class AddBlock>
+ChannelSums sum_channels(const Layout& layout, AddBlock&& add_block) {
+  const auto channels = static_cast<size_t>(layout.channels), lanes = static_cast<size_t>(layout.lanes);
+  std::vector<ChannelSums> parts(static_cast<size_t>(layout.chunks()), ChannelSums(channels));
+  parallel_for(layout.chunks(), [&](int64_t chunk) {
+    ChannelSums& part = parts[static_cast<size_t>(chunk)];
+    std::vector<float> first(lanes), second(lanes);
+    layout.for_blocks(chunk, [&](int64_t begin, int64_t end) {
+      add_block(begin, end, first.data(), second.data());
+      fold_lanes(first, part.first);
+      fold_lanes(second, part.second);
+    });
   });
+  ChannelSums total(channels);
+  for (const ChannelSums& part : parts)
+    for (size_t c = 0; c < channels; ++c) {
+      total.first[c] += part.first[c];
+      total.second[c] += part.second[c];
+    }
   return total;
 }
 
-Moments batch_moments(const FloatView& x, const Layout& layout) {
-  std::vector<Moments> parts(static_cast<size_t>(layout.chunks()));
-  parallel_for(layout.chunks(),
-               [&](int64_t chunk) { parts[static_cast<size_t>(chunk)] = chunk_moments(x.data, layout, chunk); });
-  for (size_t i = 1; i < parts.size(); ++i) merge(parts[0], parts[i]);
-  return std::move(parts[0]);
+struct Statistics {
+  std::vector<double> mean, variance;
+};
+
+// Sums are taken about a value near the mean, so that a large mean costs no digits of the variance.
+Statistics batch_statistics(const FloatView& x, const Layout& layout) {
+  const auto channels = static_cast<size_t>(layout.channels);
+  const auto sample_rows = static_cast<size_t>(std::min<int64_t>(layout.rows(), 64));
+  std::vector<double> centre(channels);
+  for (size_t row = 0; row < sample_rows; ++row)
+    for (size_t c = 0; c < channels; ++c)
+      centre[c] += static_cast<double>(x.data[row * channels + c]) / static_cast<double>(sample_rows);
+  const std::vector<float> centres = layout.tile(centre);
+  const ChannelSums sums = sum_channels(layout, [&](int64_t begin, int64_t end, float* first, float* second) {
+    add_up_deviations(x.data + begin, centres.data(), end - begin, layout.lanes, first, second);
+  });
+  Statistics statistics{std::vector<double>(channels), std::vector<double>(channels)};
+  for (size_t c = 0; c < channels; ++c) {
+    const double step = sums.first[c] / static_cast<double>(layout.rows());
+    statistics.mean[c] = static_cast<double>(centres[c]) + step;
+    statistics.variance[c] = std::max(0.0, sums.second[c] / static_cast<double>(layout.rows()) - step * step);
+  }
+  return statistics;
 }
 
 // What forward saves: [mean | 1 / deviation | 1 when they are the batch's], so backward knows which form ran.
@@ -164,9 +192,9 @@ void forward(const ForwardArgs& args) {
   const auto channels = static_cast<size_t>(layout.channels);
   std::vector<double> mean(running_mean, running_mean + channels), variance(running_var, running_var + channels);
   if (args.training) {
-    Moments moments = batch_moments(x, layout);
-    mean = std::move(moments.mean);
-    for (size_t c = 0; c < channels; ++c) variance[c] = moments.squares[c] / static_cast<double>(layout.rows());
+    Statistics batch = batch_statistics(x, layout);
+    mean = std::move(batch.mean);
+    variance = std::move(batch.variance);
     const double stay = args.attrs.real("momentum", 0.9);
     for (size_t c = 0; c < channels; ++c) {
       running_mean[c] = static_cast<float>(stay * static_cast<double>(running_mean[c]) + (1 - stay) * mean[c]);
@@ -188,46 +216,21 @@ void forward(const ForwardArgs& args) {
   });
 }
 
-// Per channel: the sums of dy and of dy * (x - mean), in chunk order.
-struct GradientSums {
-  std::vector<double> sum, moment;
-};
-
-GradientSums gradient_sums(const FloatView& x, const FloatView& dy, const std::vector<float>& means,
-                           const Layout& layout) {
-  const auto channels = static_cast<size_t>(layout.channels);
-  std::vector<GradientSums> parts(static_cast<size_t>(layout.chunks()));
-  parallel_for(layout.chunks(), [&](int64_t chunk) {
-    GradientSums& part = parts[static_cast<size_t>(chunk)];
-    part = {std::vector<double>(channels), std::vector<double>(channels)};
-    std::vector<float> sums(means.size()), moments(means.size());
-    layout.for_blocks(chunk, [&](int64_t begin, int64_t end) {
-      add_up_gradients(x.data + begin, dy.data + begin, means.data(), end - begin, layout.lanes, sums.data(),
-                       moments.data());
-      fold_lanes(sums, part.sum.data(), layout.channels);
-      fold_lanes(moments, part.moment.data(), layout.channels);
-    });
-  });
-  for (size_t i = 1; i < parts.size(); ++i)
-    for (size_t c = 0; c < channels; ++c) {
-      parts[0].sum[c] += parts[i].sum[c];
-      parts[0].moment[c] += parts[i].moment[c];
-    }
-  return std::move(parts[0]);
-}
-
 void backward(const BackwardArgs& args) {
   const FloatView &x = args.inputs[0], &dy = args.grad_outputs[0], &dx = args.grad_inputs[0];
   const Layout layout(x);
   const auto channels = static_cast<size_t>(layout.channels);
   const std::vector<float> mean(args.saved.begin(), args.saved.begin() + layout.channels);
   const float* inverse = args.saved.data() + channels;
-  const bool batch_statistics = args.saved.back() != 0;
-  const GradientSums sums = gradient_sums(x, dy, layout.tile(mean), layout);
+  const bool of_the_batch = args.saved.back() != 0;
+  const std::vector<float> means = layout.tile(mean);
+  const ChannelSums sums = sum_channels(layout, [&](int64_t begin, int64_t end, float* first, float* second) {
+    add_up_gradients(x.data + begin, dy.data + begin, means.data(), end - begin, layout.lanes, first, second);
+  });
   for (size_t c = 0; c < channels; ++c) {
     if (float* dgamma = args.grad_inputs[1].data)
-      dgamma[c] += static_cast<float>(sums.moment[c] * static_cast<double>(inverse[c]));
-    if (float* dbeta = args.grad_inputs[2].data) dbeta[c] += static_cast<float>(sums.sum[c]);
+      dgamma[c] += static_cast<float>(sums.second[c] * static_cast<double>(inverse[c]));
+    if (float* dbeta = args.grad_inputs[2].data) dbeta[c] += static_cast<float>(sums.first[c]);
   }
   if (!dx.data) return;
   // dx = gamma / deviation * (dy - mean(dy) - normalised x * mean(dy * normalised x)); the two means only where they
@@ -235,10 +238,10 @@ void backward(const BackwardArgs& args) {
   std::vector<double> a(channels), b(channels), c0(channels);
   for (size_t c = 0; c < channels; ++c) {
     a[c] = static_cast<double>(args.inputs[1].data[c]) * static_cast<double>(inverse[c]);
-    if (!batch_statistics) continue;
+    if (!of_the_batch) continue;
     const double per_row = a[c] / static_cast<double>(layout.rows());
-    b[c] = -per_row * static_cast<double>(inverse[c]) * static_cast<double>(inverse[c]) * sums.moment[c];
-    c0[c] = -per_row * sums.sum[c] - b[c] * static_cast<double>(mean[c]);
+    b[c] = -per_row * static_cast<double>(inverse[c]) * static_cast<double>(inverse[c]) * sums.second[c];
+    c0[c] = -per_row * sums.first[c] - b[c] * static_cast<double>(mean[c]);
   }
   const std::vector<float> as = layout.tile(a), bs = layout.tile(b), cs = layout.tile(c0);
   parallel_ranges(layout.elements, layout.chunk, [&](int64_t begin, int64_t end) {
