@@ -4,14 +4,13 @@
 #include <cmath>
 
 #include "core/rng.h"
-#include "train/executor.h"
 
 namespace thimble {
 
 namespace {
 
 constexpr size_t kBins = 2048;
-constexpr int64_t kBatch = 32;
+constexpr size_t kBatch = 32;
 
 bool flows(const Graph& graph, ValueId id) { return !graph[id].constant; }
 
@@ -130,45 +129,54 @@ std::vector<size_t> calibration_samples(const Features& features, int count, uin
   return chosen;
 }
 
-Result<std::vector<Observation>> observe(Graph& graph, const TrainedModel& model, const Features& features,
-                                         std::span<const size_t> samples, Progress& progress) {
-  const int64_t per_sample = features.feature_count();
-  if (graph.inputs.size() != 1 || element_count(graph[graph.inputs[0]].type.shape) != per_sample)
+Outcome CalibrationInputs::run(Graph& graph, std::string_view title, Progress& progress,
+                               const std::function<Outcome(Executor&, size_t rows)>& visit) const {
+  if (graph.inputs.size() != 1 || element_count(graph[graph.inputs[0]].type.shape) != features_.feature_count())
     return fail(ErrorCode::bad_data,
-                fmt::format("the features are {}, which is not the model's input", to_string(features.sample_shape)),
+                fmt::format("the features are {}, which is not the model's input", to_string(features_.sample_shape)),
                 graph.name, "compute the features with the signal settings the model was trained with");
-  const int64_t batch = std::min<int64_t>(kBatch, static_cast<int64_t>(samples.size()));
-  THIMBLE_LET(Executor executor, Executor::make(graph, batch));
+  const size_t batch = std::min(kBatch, samples_.size());
+  THIMBLE_LET(Executor executor, Executor::make(graph, static_cast<int64_t>(batch)));
+  const auto scale = static_cast<float>(features_.signal.feature_scale);
+  progress.begin(title, static_cast<int64_t>(samples_.size()));
+  for (size_t begin = 0; begin < samples_.size(); begin += batch) {
+    THIMBLE_TRY(check_stop());
+    const size_t rows = std::min(batch, samples_.size() - begin);
+    float* input = executor.value(graph.inputs[0]).data();
+    for (size_t row = begin; row < begin + rows; ++row)
+      for (int16_t feature : features_.sample(samples_[row]))
+        *input++ = (scale * static_cast<float>(feature) - model_.feature_mean) / model_.feature_std;
+    executor.forward(false, 0);
+    THIMBLE_TRY(visit(executor, rows));
+    progress.update(static_cast<int64_t>(begin + rows), "");
+  }
+  progress.end(fmt::format("{} samples", samples_.size()));
+  return {};
+}
+
+Result<std::vector<Observation>> observe(Graph& graph, const CalibrationInputs& inputs, Progress& progress) {
   const std::vector<ValueId> ids = flowing_values(graph);
   std::vector<Observation> observations(graph.values.size());
-
-  progress.begin("calibrate", 2 * static_cast<int64_t>(samples.size()));
-  for (int pass = 0; pass < 2; ++pass) {
-    for (size_t begin = 0; begin < samples.size(); begin += static_cast<size_t>(batch)) {
-      THIMBLE_TRY(check_stop());
-      const auto rows = samples.subspan(begin, std::min(static_cast<size_t>(batch), samples.size() - begin));
-      float* input = executor.value(graph.inputs[0]).data();
-      for (size_t row : rows)
-        for (int16_t feature : features.sample(row))
-          *input++ =
-              (static_cast<float>(features.signal.feature_scale) * static_cast<float>(feature) - model.feature_mean) /
-              model.feature_std;
-      executor.forward(false, 0);
-      for (ValueId id : ids) {
-        const auto all = executor.value(id);
-        const auto values = all.first(all.size() / static_cast<size_t>(batch) * rows.size());
-        Observation& observation = observations[static_cast<size_t>(id)];
-        if (pass == 1) {
-          count(observation, values);
-          continue;
-        }
-        THIMBLE_TRY(check_finite(graph, id, values));
-        widen(observation, values);
-      }
-      progress.update(static_cast<int64_t>(static_cast<size_t>(pass) * samples.size() + begin + rows.size()), "");
+  const auto for_each_value = [&](Executor& executor, size_t rows, auto&& body) -> Outcome {
+    for (ValueId id : ids) {
+      const auto all = executor.value(id);
+      const auto values = all.first(all.size() / static_cast<size_t>(executor.batch()) * rows);
+      THIMBLE_TRY(body(id, observations[static_cast<size_t>(id)], values));
     }
-  }
-  progress.end(fmt::format("{} samples", samples.size()));
+    return {};
+  };
+  THIMBLE_TRY(inputs.run(graph, "calibrate: ranges", progress, [&](Executor& executor, size_t rows) {
+    return for_each_value(executor, rows, [&](ValueId id, Observation& observation, std::span<const float> values) {
+      widen(observation, values);
+      return check_finite(graph, id, values);
+    });
+  }));
+  THIMBLE_TRY(inputs.run(graph, "calibrate: histograms", progress, [&](Executor& executor, size_t rows) {
+    return for_each_value(executor, rows, [&](ValueId, Observation& observation, std::span<const float> values) {
+      count(observation, values);
+      return Outcome{};
+    });
+  }));
   return observations;
 }
 

@@ -1,5 +1,6 @@
 // What the values of a float graph hold on real inputs, and which range of it int8 should cover.
 #pragma once
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "graph/graph.h"
 #include "quantize/int8_graph.h"
 #include "quantize/quantize.h"
+#include "train/executor.h"
 
 namespace thimble {
 
@@ -20,11 +22,26 @@ struct Observation {
 // `count` samples of the training split, the same number of each class as far as there are any.
 std::vector<size_t> calibration_samples(const Features& features, int count, uint64_t seed);
 
-// Runs the samples through the graph (twice: extremes, then histograms). One Observation per value of the graph;
-// constants stay empty. Errors: diverged (a layer gives NaN or infinity), bad_data (features do not fit the graph's
-// input), cancelled.
-Result<std::vector<Observation>> observe(Graph& graph, const TrainedModel& model, const Features& features,
-                                         std::span<const size_t> samples, Progress& progress);
+// Normalised features, ready to be run through a graph in batches of one size.
+class CalibrationInputs {
+ public:
+  CalibrationInputs(const TrainedModel& model, const Features& features, std::vector<size_t> samples)
+      : model_(model), features_(features), samples_(std::move(samples)) {}
+
+  // Runs all samples through the graph and calls visit(executor, rows) after each batch, of which the first `rows` rows
+  // count. Errors: bad_data (features do not fit the graph's input), cancelled, those of visit.
+  Outcome run(Graph& graph, std::string_view title, Progress& progress,
+              const std::function<Outcome(Executor&, size_t rows)>& visit) const;
+
+ private:
+  const TrainedModel& model_;
+  const Features& features_;
+  std::vector<size_t> samples_;
+};
+
+// What each value of the graph holds on the samples (two runs: extremes, then histograms), by ValueId; constants stay
+// empty. Errors: diverged (a layer gives NaN or infinity), those of CalibrationInputs::run.
+Result<std::vector<Observation>> observe(Graph& graph, const CalibrationInputs& inputs, Progress& progress);
 
 // The range to represent: "minmax" all that was seen; "percentile" without the tails beyond it; "mse" the range whose
 // rounding and clipping errors have the least sum of squares.

@@ -9,6 +9,7 @@
 #include "graph/passes/fuse_activation.h"
 #include "graph/passes/remove_identity.h"
 #include "ops/lowering.h"
+#include "quantize/bias_correction.h"
 #include "quantize/calibrate.h"
 #include "quantize/int8_graph.h"
 
@@ -32,8 +33,9 @@ Outcome check_options(const QuantizeOptions& options) {
 }
 
 std::string hash_of(const TrainedModel& model, const Features& features, const QuantizeOptions& options) {
-  return content_hash(fmt::format("{} {} {} {} {} {} {}", model.hash, features.hash, options.calibration_samples,
-                                  options.method, options.percentile, options.margin, options.seed));
+  return content_hash(fmt::format("{} {} {} {} {} {} {} {}", model.hash, features.hash, options.calibration_samples,
+                                  options.method, options.percentile, options.margin, options.correct_bias,
+                                  options.seed));
 }
 
 // Outputs of the model keep all that was seen: clipping them would bend every prediction at the ends of a regression.
@@ -73,13 +75,14 @@ Result<QuantizedModel> quantize_model(const TrainedModel& model, const Features&
                         .signal = model.signal,
                         .signal_fingerprint = features.signal.fingerprint};
   THIMBLE_LET(result.float_graph, fold_for_inference(model.graph));
-  const std::vector<size_t> samples = calibration_samples(features, options.calibration_samples, options.seed);
+  std::vector<size_t> samples = calibration_samples(features, options.calibration_samples, options.seed);
   if (samples.empty())
     return fail(ErrorCode::bad_data, "the training split has no samples to calibrate with", model.graph.name,
                 "split the data again: `thimble data split`");
-  THIMBLE_LET(const std::vector<Observation> observations,
-              observe(result.float_graph, model, features, samples, progress));
+  const CalibrationInputs inputs(model, features, std::move(samples));
+  THIMBLE_LET(const std::vector<Observation> observations, observe(result.float_graph, inputs, progress));
   THIMBLE_LET(result.graph, make_int8_graph(result.float_graph, ranges_of(result.float_graph, observations, options)));
+  if (options.correct_bias) THIMBLE_TRY(correct_bias(result.float_graph, result.graph, inputs, progress));
   result.input = input_quantization(features.signal.feature_scale, model.feature_mean, model.feature_std,
                                     result.graph[result.graph.inputs[0]].quantization);
   result.ranges = covered_ranges(result.graph);

@@ -18,6 +18,7 @@ struct QuantizeOptions {
   std::string method = "mse";     // minmax, percentile, mse (the clipping range with the least squared error)
   double percentile = 99.99;      // of all values, for each tail
   double margin = 0;              // widens every observed range by this fraction
+  bool correct_bias = true;  // shift each bias by the mean error that rounding its weights makes (Nagel et al. 2019)
   uint64_t seed = 1;
 };
 
