@@ -90,8 +90,8 @@ struct QuantizeRule {
   int bias = -1;  // input index of the bias (int32, scale = input scale * weight scale), or -1
 };
 
-// An integer-list attribute that TFLite keeps in a constant int32 input (the axes of MEAN, the paddings of PAD): import takes it from
-// there and drops the input, export puts it back.
+// An integer-list attribute that TFLite keeps in a constant int32 input (the axes of MEAN, the paddings of PAD): import
+// takes it from there and drops the input, export puts it back.
 struct TfliteConstantInput {
   int input = 1;
   std::string_view attr;
