@@ -13,11 +13,12 @@ inline int32_t multiply_high(int32_t a, int32_t b) { return static_cast<int32_t>
 // The first two stages (twiddles 1 and -i only) on data [points] of (re, im) in bit-reversed order, each number shifted
 // left by `shift` first. Result / 4.
 inline void fft_first_stages(int32_t* data, int32_t points, int32_t shift) {
+  const auto scaled = [shift](int32_t v) { return static_cast<int32_t>(static_cast<uint32_t>(v) << shift) >> 2; };
   for (int32_t* z = data; z != data + 2 * points; z += 8) {
-    int32_t v[8];
-    for (int i = 0; i < 8; ++i) v[i] = static_cast<int32_t>(static_cast<uint32_t>(z[i]) << shift) >> 2;
-    const int32_t sum0_re = v[0] + v[2], sum0_im = v[1] + v[3], dif0_re = v[0] - v[2], dif0_im = v[1] - v[3];
-    const int32_t sum1_re = v[4] + v[6], sum1_im = v[5] + v[7], dif1_re = v[4] - v[6], dif1_im = v[5] - v[7];
+    const int32_t re0 = scaled(z[0]), im0 = scaled(z[1]), re1 = scaled(z[2]), im1 = scaled(z[3]);
+    const int32_t re2 = scaled(z[4]), im2 = scaled(z[5]), re3 = scaled(z[6]), im3 = scaled(z[7]);
+    const int32_t sum0_re = re0 + re1, sum0_im = im0 + im1, dif0_re = re0 - re1, dif0_im = im0 - im1;
+    const int32_t sum1_re = re2 + re3, sum1_im = im2 + im3, dif1_re = re2 - re3, dif1_im = im2 - im3;
     z[0] = sum0_re + sum1_re;
     z[1] = sum0_im + sum1_im;
     z[2] = dif0_re + dif1_im;

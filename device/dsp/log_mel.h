@@ -16,17 +16,16 @@ THIMBLE_PARAMS(LogMelParams, frame_samples, channels, fft_size, bands, max_shift
 // Samples times window, zero padded to fft_size, as complex pairs in bit-reversed order. Returns the bits that any
 // |value| uses.
 inline uint32_t window_frame(const LogMelParams& p, const int16_t* samples, const int16_t* window, int32_t* data) {
-  const int32_t points = p.fft_size / 2;
+  const int32_t points = p.fft_size / 2, frame_samples = p.frame_samples, step = p.channels;
   uint32_t used = 0;
-  int32_t reversed = 0;
-  for (int32_t i = 0; i < p.fft_size; i += 2) {
-    int32_t pair[2] = {0, 0};
-    for (int32_t part = 0; part < 2 && i + part < p.frame_samples; ++part) {
-      pair[part] = samples[(i + part) * p.channels] * window[i + part];
-      used |= static_cast<uint32_t>(pair[part] ^ (pair[part] >> 31));
-    }
-    data[2 * reversed] = pair[0];
-    data[2 * reversed + 1] = pair[1];
+  int32_t at = 0, reversed = 0;
+  for (int32_t i = 0; i < 2 * points; i += 2) {
+    const int32_t re = i < frame_samples ? samples[at] * window[i] : 0;
+    const int32_t im = i + 1 < frame_samples ? samples[at + step] * window[i + 1] : 0;
+    at += 2 * step;
+    used |= static_cast<uint32_t>((re ^ (re >> 31)) | (im ^ (im >> 31)));
+    data[2 * reversed] = re;
+    data[2 * reversed + 1] = im;
     int32_t bit = points / 2;
     for (; bit & reversed; bit >>= 1) reversed ^= bit;  // counts upwards, highest bit first
     reversed ^= bit;

@@ -13,21 +13,18 @@ namespace {
 struct SumModel {
   int frame_length;
   std::vector<int8_t> arena;
-  int calls = 0;
+  int8_t scores[2] = {0, -128};
 
   void features(const int16_t* frame, int16_t* out) {
     int sum = 0;
     for (int i = 0; i < frame_length; ++i) sum += frame[i];
     out[0] = static_cast<int16_t>(sum);
-    ++calls;
   }
   int8_t* input() { return arena.data(); }
-  const int8_t* output() { return arena.data(); }
+  const int8_t* output() { return scores; }
   void invoke() {
-    const int8_t newest = arena.back();
+    scores[0] = arena.back();
     arena.assign(arena.size(), 77);
-    arena[0] = newest;
-    arena[1] = static_cast<int8_t>(-128);
   }
 };
 
