@@ -28,7 +28,8 @@ void* memcpy(void* to, const void* from, size_t bytes) {
 
 void* memset(void* to, int value, size_t bytes) {
   auto* out = static_cast<uint8_t*>(to);
-  for (; bytes > 0 && (reinterpret_cast<uintptr_t>(out) & kWordMask) != 0; --bytes) *out++ = static_cast<uint8_t>(value);
+  for (; bytes > 0 && (reinterpret_cast<uintptr_t>(out) & kWordMask) != 0; --bytes)
+    *out++ = static_cast<uint8_t>(value);
   const uint32_t word = static_cast<uint8_t>(value) * 0x01010101u;
   for (; bytes >= sizeof(Word); bytes -= sizeof(Word), out += sizeof(Word)) *reinterpret_cast<Word*>(out) = word;
   while (bytes-- > 0) *out++ = static_cast<uint8_t>(value);
@@ -42,5 +43,4 @@ void* memmove(void* to, const void* from, size_t bytes) {
   while (bytes-- > 0) out[bytes] = in[bytes];
   return to;
 }
-
 }

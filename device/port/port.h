@@ -4,14 +4,15 @@
 
 extern "C" {
 
-// Clocks, console, timer and pins. Bounded waits only; returns a thimble::device::Status as a byte (clock_timeout is survivable).
+// Clocks, console, timer and pins. Bounded waits only; returns a thimble::device::Status as a byte (clock_timeout is
+// survivable).
 uint8_t port_init(void);
 
 // Text for people, over the board's UART.
 void port_console(const char* text, int32_t length);
 
-// The byte stream to and from the host (or sensor): the emulated boards use semihosting files, real ones the serial line.
-// port_read returns the bytes delivered, fewer than asked only at the end of the stream.
+// The byte stream to and from the host (or sensor): the emulated boards use semihosting files, real ones the serial
+// line. port_read returns the bytes delivered, fewer than asked only at the end of the stream.
 int32_t port_read(void* buffer, int32_t bytes);
 void port_write(const void* buffer, int32_t bytes);
 
@@ -28,5 +29,4 @@ uint32_t port_stack_used(void);
 
 // Ends the program; never returns. In an emulator the status becomes its exit status.
 [[noreturn]] void port_exit(int32_t status);
-
 }

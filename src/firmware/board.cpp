@@ -50,7 +50,8 @@ Outcome check(const Board& board, const std::string& where) {
   if (runner.kind != "host" && runner.kind != "qemu" && runner.kind != "none")
     return wrong(fmt::format("runner kind must be host, qemu or none, found \"{}\"", runner.kind));
   if (board.is_host()) return {};
-  if (board.flash.length_bytes <= 0 || board.ram.length_bytes <= 0) return wrong("[flash] and [ram] need a length_bytes");
+  if (board.flash.length_bytes <= 0 || board.ram.length_bytes <= 0)
+    return wrong("[flash] and [ram] need a length_bytes");
   if (board.clock_hz <= 0) return wrong("clock_hz is missing");
   if (runner.kind == "qemu" && (runner.machine.empty() || runner.systick_hz <= 0))
     return wrong("a qemu runner needs a machine and its systick_hz");

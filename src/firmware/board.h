@@ -26,15 +26,15 @@ struct Board {
   std::string name;
   std::string chip;
   std::string core;
-  std::string isa = "portable";     // which kernel variants it can run
-  std::string toolchain;            // prefix of the compiler's programs: "arm-none-eabi-"
-  std::vector<std::string> flags;   // for the core
-  std::vector<std::string> sources; // start-up and port functions, below device/
+  std::string isa = "portable";      // which kernel variants it can run
+  std::string toolchain;             // prefix of the compiler's programs: "arm-none-eabi-"
+  std::vector<std::string> flags;    // for the core
+  std::vector<std::string> sources;  // start-up and port functions, below device/
   int64_t clock_hz = 0;
   int64_t crystal_hz = 0;
   int64_t uart_baud = 115200;
   MemoryRegion flash, ram;
-  std::vector<std::string> pins;    // actuator n drives pins[n], as "PA10"
+  std::vector<std::string> pins;  // actuator n drives pins[n], as "PA10"
   std::string pwm_pin;
   BoardRunner runner;
 

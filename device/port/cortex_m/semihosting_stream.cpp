@@ -25,14 +25,16 @@ extern "C" {
 int32_t port_read(void* buffer, int32_t bytes) {
   if (samples_handle == 0) samples_handle = open_file("samples.bin", 11, kReadBinary);
   if (samples_handle < 0) return 0;
-  const uint32_t arguments[] = {static_cast<uint32_t>(samples_handle), reinterpret_cast<uint32_t>(buffer), static_cast<uint32_t>(bytes)};
+  const uint32_t arguments[] = {static_cast<uint32_t>(samples_handle), reinterpret_cast<uint32_t>(buffer),
+                                static_cast<uint32_t>(bytes)};
   const int32_t missing = semihosting(SemihostingCall::read, arguments);
   return missing < 0 || missing > bytes ? 0 : bytes - missing;
 }
 
 void port_write(const void* buffer, int32_t bytes) {
   if (results_handle == 0) results_handle = open_file("results.bin", 11, kWriteBinary);
-  const uint32_t arguments[] = {static_cast<uint32_t>(results_handle), reinterpret_cast<uint32_t>(buffer), static_cast<uint32_t>(bytes)};
+  const uint32_t arguments[] = {static_cast<uint32_t>(results_handle), reinterpret_cast<uint32_t>(buffer),
+                                static_cast<uint32_t>(bytes)};
   // A short write (disk full) would make every later record meaningless.
   if (results_handle < 0 || semihosting(SemihostingCall::write, arguments) != 0) port_exit(74);
 }
@@ -41,5 +43,4 @@ void port_write(const void* buffer, int32_t bytes) {
   const uint32_t arguments[] = {kApplicationExit, static_cast<uint32_t>(status)};
   for (;;) semihosting(SemihostingCall::exit_extended, arguments);
 }
-
 }

@@ -1,5 +1,5 @@
-// From reset to main on any Cortex-M: vector table, FPU, .data and .bss, and a painted stack whose deepest use can be read back.
-// The linker script supplies the __symbols; faults end the program with a status instead of hanging.
+// From reset to main on any Cortex-M: vector table, FPU, .data and .bss, and a painted stack whose deepest use can be
+// read back. The linker script supplies the __symbols; faults end the program with a status instead of hanging.
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +13,6 @@ extern uint32_t __stack_limit[], __stack_top[];
 int main(void);
 [[noreturn]] void reset_handler(void);
 void systick_handler(void);
-
 }
 
 namespace {
@@ -36,8 +35,9 @@ extern "C" {
 
 [[gnu::section(".vectors"), gnu::used]] extern const VectorTable vector_table = {
     __stack_top,
-    {reset_handler, fault_handler, fault_handler, fault_handler, fault_handler, fault_handler, fault_handler, fault_handler,
-     fault_handler, fault_handler, fault_handler, fault_handler, fault_handler, fault_handler, systick_handler}};
+    {reset_handler, fault_handler, fault_handler, fault_handler, fault_handler, fault_handler, fault_handler,
+     fault_handler, fault_handler, fault_handler, fault_handler, fault_handler, fault_handler, fault_handler,
+     systick_handler}};
 
 [[noreturn]] void reset_handler(void) {
 #ifdef __ARM_FP
@@ -58,5 +58,4 @@ uint32_t port_stack_used(void) {
   while (word < __stack_top && *word == kStackPaint) ++word;
   return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(__stack_top) - reinterpret_cast<uintptr_t>(word));
 }
-
 }

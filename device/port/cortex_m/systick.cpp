@@ -43,5 +43,4 @@ uint64_t port_ticks(void) {
     if (before == overflows && !pending) return (static_cast<uint64_t>(before) << 24) + (kReload - down);
   }
 }
-
 }

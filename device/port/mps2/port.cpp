@@ -1,9 +1,10 @@
-// Arm MPS2 FPGA board (AN385, AN386): CMSDK UART 0 and the FPGA's LED registers. The clock is fixed, so nothing has to start.
-// Register addresses: Arm application notes AN385 and AN386.
+// Arm MPS2 FPGA board (AN385, AN386): CMSDK UART 0 and the FPGA's LED registers. The clock is fixed, so nothing has to
+// start. Register addresses: Arm application notes AN385 and AN386.
+#include "device/port/port.h"
+
 #include "board_config.h"
 #include "device/base/status.h"
 #include "device/port/cortex_m/systick.h"
-#include "device/port/port.h"
 
 namespace {
 
@@ -40,5 +41,4 @@ void port_pins(uint32_t on) { reg(kFpgaLeds) = on; }
 
 // No PWM output here: the eight board LEDs show the value as a bar.
 void port_pwm(int32_t per_mille) { reg(kBoardLeds) = (1u << (per_mille * kBarLeds / 1000)) - 1; }
-
 }

@@ -1,9 +1,11 @@
-// STM32F405: clock tree, USART1 console, pins by GPIO BSRR, PWM by timer 3. Register addresses and reset values: RM0090.
-// board_config.h is generated from the board's data: BOARD_* numbers, and BOARD_PINS / BOARD_PWM_PIN as {port, pin} pairs.
+// STM32F405: clock tree, USART1 console, pins by GPIO BSRR, PWM by timer 3. Register addresses and reset values:
+// RM0090. board_config.h is generated from the board's data: BOARD_* numbers, and BOARD_PINS / BOARD_PWM_PIN as {port,
+// pin} pairs.
+#include "device/port/port.h"
+
 #include "board_config.h"
 #include "device/base/status.h"
 #include "device/port/cortex_m/systick.h"
-#include "device/port/port.h"
 
 namespace {
 
@@ -35,20 +37,22 @@ bool wait_for(uint32_t address, uint32_t mask, uint32_t wanted) {
 // Crystal -> PLL -> 168 MHz, bus clocks 42 and 84 MHz.
 Status start_clock() {
   constexpr uint32_t kCr = kRcc, kPllCfgr = kRcc + 4, kCfgr = kRcc + 8, kApb1Enable = kRcc + 0x40;
-  constexpr uint32_t kHsiReady = 1u << 1, kHseOn = 1u << 16, kHseReady = 1u << 17, kPllOn = 1u << 24, kPllReady = 1u << 25;
-  // The internal oscillator is running after reset. Where it reads as stopped there is no clock controller: an emulator.
+  constexpr uint32_t kHsiReady = 1u << 1, kHseOn = 1u << 16, kHseReady = 1u << 17, kPllOn = 1u << 24,
+                     kPllReady = 1u << 25;
+  // The internal oscillator is running after reset. Where it reads as stopped there is no clock controller: an
+  // emulator.
   if ((reg(kCr) & kHsiReady) == 0) return Status::clock_timeout;
   reg(kCr) |= kHseOn;
   if (!wait_for(kCr, kHseReady, kHseReady)) return Status::clock_timeout;
-  reg(kApb1Enable) |= 1u << 28;                      // power controller
-  reg(0x40007000) |= 3u << 14;                       // voltage scale 1, needed above 144 MHz
+  reg(kApb1Enable) |= 1u << 28;                                          // power controller
+  reg(0x40007000) |= 3u << 14;                                           // voltage scale 1, needed above 144 MHz
   constexpr uint32_t kM = BOARD_CRYSTAL_HZ / 1000000, kN = 336, kQ = 7;  // VCO 336 MHz, P = 2: 168 MHz, Q: 48 MHz
   static_assert(BOARD_CLOCK_HZ == 168000000, "the PLL factors are those of 168 MHz");
   reg(kPllCfgr) = kM | kN << 6 | 1u << 22 | kQ << 24;
   reg(kCr) |= kPllOn;
   if (!wait_for(kCr, kPllReady, kPllReady)) return Status::clock_timeout;
-  reg(kFlash) = 5 | 1u << 8 | 1u << 9 | 1u << 10;    // 5 wait states, prefetch, caches
-  reg(kCfgr) = 5u << 10 | 4u << 13 | 2;              // APB1 / 4, APB2 / 2, system clock = PLL
+  reg(kFlash) = 5 | 1u << 8 | 1u << 9 | 1u << 10;  // 5 wait states, prefetch, caches
+  reg(kCfgr) = 5u << 10 | 4u << 13 | 2;            // APB1 / 4, APB2 / 2, system clock = PLL
   if (!wait_for(kCfgr, 3u << 2, 2u << 2)) return Status::clock_timeout;
   clock_hz = BOARD_CLOCK_HZ;
   return Status::ok;
@@ -120,5 +124,4 @@ void port_pins(uint32_t on) {
 }
 
 void port_pwm(int32_t per_mille) { reg(kTim3 + 0x34) = static_cast<uint32_t>(per_mille); }
-
 }

@@ -1,0 +1,103 @@
+#include <gtest/gtest.h>
+
+#include "emulate/runner.h"
+#include "firmware/models.h"
+
+using namespace thimble;
+using namespace thimble::testing_models;
+
+namespace {
+
+Path folder(const std::string& name) {
+  const Path path = Path(testing::TempDir()) / "thimble_emulate" / name;
+  std::filesystem::remove_all(path);
+  return path;
+}
+
+Result<RunLog> run_on(const std::string& id, const FirmwareSpec& spec, std::span<const uint8_t> inputs,
+                      const std::string& name) {
+  THIMBLE_LET(const Board board, load_board(id));
+  THIMBLE_LET(const auto runner, make_runner(spec, board, folder(name)));
+  return runner->run_tensors(inputs, silent_progress());
+}
+
+}  // namespace
+
+class EmulatedBoard : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    SKIP_WITHOUT("arm-none-eabi-g++");
+    SKIP_WITHOUT("qemu-system-arm");
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Boards, EmulatedBoard, testing::Values("netduinoplus2", "mps2-an386"), [](const auto& info) {
+  return std::string(info.index == 0 ? "netduinoplus2" : "mps2_an386");
+});
+
+TEST_P(EmulatedBoard, GivesTheHostsBytesInBothForms) {
+  FirmwareSpec spec{.app = App::tensor, .plan = plan_of(stack(40, {24, 10}))};
+  const std::vector<uint8_t> inputs = noise(40 * 50);
+  const auto host = run_on("host", spec, inputs, "host");
+  ASSERT_TRUE(host) << to_string(host.error());
+  ASSERT_EQ(host->tensors.size(), 50u);
+  const auto compiled = run_on(GetParam(), spec, inputs, std::string("compiled-") + GetParam());
+  ASSERT_TRUE(compiled) << to_string(compiled.error());
+  spec.form = ModelForm::bundle;
+  const auto bundle = run_on(GetParam(), spec, inputs, std::string("bundle-") + GetParam());
+  ASSERT_TRUE(bundle) << to_string(bundle.error());
+  EXPECT_EQ(differing_bytes(*host, *compiled), 0);
+  EXPECT_EQ(differing_bytes(*host, *bundle), 0);
+  EXPECT_NE(host->tensors[0].outputs, host->tensors[1].outputs) << "a constant answer would compare equal too";
+  for (const TensorRun& run : compiled->tensors) EXPECT_GT(run.instructions, 40 * 24 + 24 * 10);
+  EXPECT_GT(compiled->stack_used_bytes, 64);
+  EXPECT_LT(compiled->stack_used_bytes, spec.stack_bytes);
+}
+
+TEST(Emulate, DifferingBytesCountsEachOne) {
+  RunLog a, b;
+  a.tensors = {{{1, 2, 3}, 0}, {{4}, 0}};
+  b.tensors = {{{1, 9, 9}, 5}};
+  EXPECT_EQ(differing_bytes(a, b), 3);
+  a.recordings = {{{1, 2}, {}}};
+  b.recordings = {{{1, 258}, {}}};
+  EXPECT_EQ(differing_bytes(a, b), 4);
+}
+
+TEST(Emulate, InputThatIsNotWholeSamplesIsUsage) {
+  const FirmwareSpec spec{.app = App::tensor, .plan = plan_of(stack(40, {4}))};
+  const auto log = run_on("host", spec, noise(41), "odd");
+  ASSERT_FALSE(log);
+  EXPECT_EQ(log.error().code, ErrorCode::usage);
+}
+
+TEST(Emulate, DamagedRecordsAreErrors) {
+  EXPECT_FALSE(decode_results({}, 1000));
+  const std::vector<uint8_t> bytes = noise(200);
+  EXPECT_FALSE(decode_results(bytes, 1000));
+}
+
+TEST(Emulate, InstructionsFollowTheTimer) {
+  EXPECT_EQ(instructions_of(168000000, 168000000), 1000000000);
+  EXPECT_EQ(instructions_of(25, 25000000), 1000);
+  EXPECT_EQ(instructions_of(168000000ull * 100000 + 84000000, 168000000), 100000500000000);
+}
+
+TEST(PinTrace, ReadsBsrrWritesWithTheTimersTime) {
+  const Board board = *load_board("netduinoplus2");
+  const PinName first = *parse_pin(board.pins[0]), second = *parse_pin(board.pins[1]);
+  const auto write = [](PinName pin, bool on) {
+    return fmt::format("GPIO{}: unimplemented device write (size 4, offset 0x018, value 0x{:08x})\n",
+                       static_cast<char>('A' + pin.port), 1u << (on ? pin.pin : pin.pin + 16));
+  };
+  std::string log = "RCC: unimplemented device read  (size 4, offset 0x000)\n";
+  log += "systick_read systick read addr 0x8 data 0xfffffe size 4\n" + write(first, true) + write(second, false);
+  log += "systick_timer_tick systick reload\nsystick_read systick read addr 0x8 data 0xffffff size 4\n";
+  log += write(first, false) + write(second, true);
+  const auto events = parse_pin_trace(log, board);
+  ASSERT_TRUE(events);
+  ASSERT_EQ(events->size(), 2u);
+  EXPECT_EQ((*events)[0].actuators, 1u);
+  EXPECT_DOUBLE_EQ((*events)[0].seconds, 1 / 168e6);
+  EXPECT_EQ((*events)[1].actuators, 2u);
+  EXPECT_DOUBLE_EQ((*events)[1].seconds, (1 << 24) / 168e6);
+}
