@@ -12,7 +12,8 @@ namespace thimble {
 
 namespace {
 
-constexpr std::string_view kAccents[] = {"en-us",  "en-gb",     "en-gb-scotland", "en-gb-x-rp",
+// "en" is British; under the name en-gb espeak-ng 1.51 ignores the variant.
+constexpr std::string_view kAccents[] = {"en-us",  "en",        "en-gb-scotland", "en-gb-x-rp",
                                          "en-029", "en-us-nyc", "en-gb-x-gbclan", "en-gb-x-gbcwmd"};
 
 // Chosen by measurement (espeak-ng 1.51): at least 7 of 8 words recognised by the nearest words of the other variants,
@@ -20,11 +21,11 @@ constexpr std::string_view kAccents[] = {"en-us",  "en-gb",     "en-gb-scotland"
 constexpr std::string_view kVariants[] = {
     "f1",      "m2",      "Andrea", "david",   "linda",   "Denis",  "Annie",      "Diogo",   "steph",   "ed",
     "aunty",   "iven",    "anika",  "iven4",   "f3",      "Jacky",  "shelby",     "john",    "belinda", "Lee",
-    "grandma", "marcelo", "f4",     "Marco",   "f5",      "Mario",  "adam",       "Michael", "Andy",    "Nguyen",
+    "grandma", "marcelo", "f4",     "max",     "f5",      "Mario",  "adam",       "Michael", "Andy",    "Nguyen",
     "antonio", "pablo",   "boris",  "paul",    "grandpa", "pedro",  "m3",         "quincy",  "m4",      "rob",
     "m5",      "Storm",   "m8",     "norbert", "sandro",  "travis", "kaukovalta", "Gene"};
 
-constexpr std::string_view kBackgroundVariants[] = {"fast", "gustave", "victor", "f2", "Mike", "steph3"};
+constexpr std::string_view kBackgroundVariants[] = {"fast", "gustave", "victor", "f2", "Mike", "AnxiousAndy"};
 
 constexpr int kUsualWordsPerMinute = 165;
 constexpr std::string_view kPause = "<break time=\"800ms\"/>";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <complex>
 #include <numbers>
 
 namespace thimble {
@@ -45,10 +46,12 @@ std::vector<float> mains_hum(size_t samples, int sample_rate_hz, double mains_hz
   std::vector<float> hum(samples, 0);
   for (int harmonic = 1; harmonic <= 9; ++harmonic) {
     const double level = rng.uniform(0.2, 1) / harmonic;
-    const double phase = rng.uniform(0, 2 * std::numbers::pi);
-    const double step = 2 * std::numbers::pi * mains_hz * harmonic / sample_rate_hz;
-    for (size_t i = 0; i < samples; ++i)
-      hum[i] += static_cast<float>(level * std::sin(phase + step * static_cast<double>(i)));
+    std::complex<double> tone = std::polar(level, rng.uniform(0, 2 * std::numbers::pi));
+    const std::complex<double> turn = std::polar(1.0, 2 * std::numbers::pi * mains_hz * harmonic / sample_rate_hz);
+    for (float& sample : hum) {
+      sample += static_cast<float>(tone.imag());
+      tone *= turn;
+    }
   }
   scale_to_one(hum);
   return hum;

@@ -1,7 +1,6 @@
 #include "data/speak.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -27,22 +26,32 @@ enum Stream : uint64_t { kUtteranceStream, kClipStream, kPlaceStream, kSilenceSt
 
 double from_db(double db) { return std::pow(10.0, db / 20); }
 
-// What to make: for every voice and take one clip of each keyword and, if wanted, one of an unknown word and one of
-// silence.
+// Every word once, by one voice.
+struct Take {
+  size_t voice = 0;
+  int64_t number = 0;
+};
+
+// What to make: every take of every voice, and as many clips of silence.
 struct Recipe {
   SpeakOptions options;
   std::vector<Voice> voices;
   std::vector<float> babble;  // voices in the background, at the clips' rate, root mean square 1
 
+  // Takes of one voice; the last may be missing for the later voices.
   int64_t takes() const {
     const int64_t count = static_cast<int64_t>(voices.size());
     return (options.clips_per_class + count - 1) / count;
   }
-  bool has(size_t voice, int64_t take) const {
-    return take * static_cast<int64_t>(voices.size()) + static_cast<int64_t>(voice) < options.clips_per_class;
-  }
   size_t clip_samples() const { return static_cast<size_t>(std::lround(options.seconds * options.sample_rate_hz)); }
 };
+
+std::vector<Take> takes_of(const Recipe& recipe) {
+  std::vector<Take> takes;
+  for (size_t clip = 0; clip < static_cast<size_t>(recipe.options.clips_per_class); ++clip)
+    takes.push_back({clip % recipe.voices.size(), static_cast<int64_t>(clip / recipe.voices.size())});
+  return takes;
+}
 
 std::string clip_path(std::string_view label, std::string_view voice, int64_t take) {
   return fmt::format("{}/{}_nohash_{}.wav", label, voice, take);
@@ -50,16 +59,21 @@ std::string clip_path(std::string_view label, std::string_view voice, int64_t ta
 
 std::string place_name(size_t place) { return fmt::format("place{:02}", place); }
 
-std::vector<std::string> clip_paths(const Recipe& recipe) {
+std::vector<std::string> clip_paths(const Recipe& recipe, const Take& take) {
+  const std::string voice = recipe.voices[take.voice].file_name();
   std::vector<std::string> paths;
-  for (size_t voice = 0; voice < recipe.voices.size(); ++voice)
-    for (int64_t take = 0; recipe.has(voice, take); ++take) {
-      const std::string name = recipe.voices[voice].file_name();
-      for (const std::string& word : recipe.options.words) paths.push_back(clip_path(word, name, take));
-      if (!recipe.options.unknown_words.empty()) paths.push_back(clip_path(kUnknown, name, take));
-      if (recipe.options.silence) paths.push_back(clip_path(kSilence, place_name(voice), take));
-    }
+  for (const std::string& word : recipe.options.words) paths.push_back(clip_path(word, voice, take.number));
+  if (!recipe.options.unknown_words.empty()) paths.push_back(clip_path(kUnknown, voice, take.number));
+  if (recipe.options.silence) paths.push_back(clip_path(kSilence, place_name(take.voice), take.number));
   return paths;
+}
+
+// Turns a clip down that would not fit 16 bits.
+void limit(std::span<float> clip) {
+  float peak = 0;
+  for (float sample : clip) peak = std::max(peak, std::abs(sample));
+  if (peak < kFullScale) return;
+  for (float& sample : clip) sample *= static_cast<float>(kFullScale - 1) / peak;
 }
 
 // A noise to stand behind a word.
@@ -102,19 +116,20 @@ Recording make_clip(const Recipe& recipe, const Recording& word, Rng rng) {
   mix(std::span(clip).subspan(start, speech.size()), speech, gain);
   const double snr_db = rng.uniform(options.quietest_snr_db, options.quietest_snr_db + 30);
   mix(clip, background(recipe, rng), level * from_db(-snr_db));
+  limit(clip);
   return to_recording(clip, options.sample_rate_hz);
 }
 
 // A place without speech has its own noise, which gets louder and quieter.
-Recording make_silence(const Recipe& recipe, size_t place, int64_t take) {
+Recording make_silence(const Recipe& recipe, const Take& take) {
   const SpeakOptions& options = recipe.options;
-  Rng place_rng({options.seed, kPlaceStream, place});
+  Rng place_rng({options.seed, kPlaceStream, take.voice});
   const double slope = place_rng.uniform(0, 2);
   const double mains_hz = place_rng.below(2) != 0 ? 50 : 60;
   const double hum_share = place_rng.below(3) == 0 ? place_rng.uniform(0.2, 2) : 0;
-  Rng rng({options.seed, kSilenceStream, place, static_cast<uint64_t>(take)});
+  Rng rng({options.seed, kSilenceStream, take.voice, static_cast<uint64_t>(take.number)});
   std::vector<float> noise = coloured_noise(recipe.clip_samples(), options.sample_rate_hz, slope, rng);
-  mix(noise, mains_hum(noise.size(), options.sample_rate_hz, mains_hz, rng), hum_share);
+  if (hum_share > 0) mix(noise, mains_hum(noise.size(), options.sample_rate_hz, mains_hz, rng), hum_share);
   std::vector<float> clip(noise.size(), 0);
   mix(clip, noise, kFullScale * from_db(rng.uniform(-58, -24)));
   return to_recording(clip, options.sample_rate_hz);
@@ -148,43 +163,25 @@ Result<std::vector<float>> make_babble(const SpeakOptions& options) {
   return babble;
 }
 
-// Writes the clips of one voice and take that are missing.
-Result<int64_t> make_take(const Recipe& recipe, const Path& folder, size_t voice, int64_t take) {
+Outcome make_take(const Recipe& recipe, const Path& folder, const Take& take) {
   const SpeakOptions& options = recipe.options;
-  const std::string voice_name = recipe.voices[voice].file_name();
-  struct Wanted {
-    std::string label, text;
-  };
-  std::vector<Wanted> wanted;
-  for (const std::string& word : options.words) wanted.push_back({word, word});
+  const uint64_t voice = take.voice, number = static_cast<uint64_t>(take.number);
+  const std::vector<std::string> paths = clip_paths(recipe, take);
+  std::vector<std::string> texts = options.words;
   if (!options.unknown_words.empty()) {
-    const size_t count = options.unknown_words.size();
-    wanted.push_back(
-        {std::string(kUnknown),
-         options.unknown_words[(voice * static_cast<size_t>(recipe.takes()) + static_cast<size_t>(take)) % count]});
+    const uint64_t turn = voice * static_cast<uint64_t>(recipe.takes()) + number;
+    texts.push_back(options.unknown_words[turn % options.unknown_words.size()]);
   }
-  const auto missing = [&](const std::string& path) { return !std::filesystem::exists(folder / path); };
-  int64_t made = 0;
-  if (std::ranges::any_of(wanted, [&](const Wanted& one) { return missing(clip_path(one.label, voice_name, take)); })) {
-    std::vector<Utterance> utterances;
-    for (size_t w = 0; w < wanted.size(); ++w)
-      utterances.push_back(
-          make_utterance(wanted[w].text, Rng({options.seed, kUtteranceStream, voice, static_cast<uint64_t>(take), w})));
-    THIMBLE_LET(const std::vector<Recording> spoken, speak(recipe.voices[voice], utterances));
-    for (size_t w = 0; w < wanted.size(); ++w) {
-      const std::string path = clip_path(wanted[w].label, voice_name, take);
-      if (!missing(path)) continue;
-      const Rng rng({options.seed, kClipStream, voice, static_cast<uint64_t>(take), w});
-      THIMBLE_TRY(write_wav(folder / path, make_clip(recipe, spoken[w], rng)));
-      ++made;
-    }
+  std::vector<Utterance> utterances;
+  for (size_t w = 0; w < texts.size(); ++w)
+    utterances.push_back(make_utterance(texts[w], Rng({options.seed, kUtteranceStream, voice, number, w})));
+  THIMBLE_LET(const std::vector<Recording> spoken, speak(recipe.voices[take.voice], utterances));
+  for (size_t w = 0; w < texts.size(); ++w) {
+    const Rng rng({options.seed, kClipStream, voice, number, w});
+    THIMBLE_TRY(write_wav(folder / paths[w], make_clip(recipe, spoken[w], rng)));
   }
-  const std::string silence = clip_path(kSilence, place_name(voice), take);
-  if (options.silence && missing(silence)) {
-    THIMBLE_TRY(write_wav(folder / silence, make_silence(recipe, voice, take)));
-    ++made;
-  }
-  return made;
+  if (options.silence) THIMBLE_TRY(write_wav(folder / paths.back(), make_silence(recipe, take)));
+  return {};
 }
 
 Outcome check_word(const std::string& word, std::set<std::string>& seen) {
@@ -271,22 +268,26 @@ Result<SpokenSet> speak_keywords(const Path& folder, const SpeakOptions& options
   THIMBLE_LET(recipe.voices, find_voices());
   recipe.voices.resize(std::min(recipe.voices.size(), static_cast<size_t>(options.voices)));
   THIMBLE_LET(const std::string version, espeak_version());
-  const std::vector<std::string> paths = clip_paths(recipe);
+  std::vector<std::string> paths;
+  for (const Take& take : takes_of(recipe))
+    for (std::string& path : clip_paths(recipe, take)) paths.push_back(std::move(path));
   THIMBLE_TRY(prepare_folder(folder, settings_of(recipe, version), paths));
-  THIMBLE_LET(recipe.babble, make_babble(options));
 
-  const int64_t takes = recipe.takes();
-  std::atomic<int64_t> made = 0;
-  THIMBLE_TRY(for_each_parallel(static_cast<int64_t>(recipe.voices.size()) * takes, "speaking", progress,
-                                [&](int64_t index) -> Outcome {
-                                  const size_t voice = static_cast<size_t>(index / takes);
-                                  if (!recipe.has(voice, index % takes)) return {};
-                                  THIMBLE_LET(const int64_t count, make_take(recipe, folder, voice, index % takes));
-                                  made += count;
-                                  return {};
-                                }));
-  const SpokenSet set{static_cast<int64_t>(paths.size()), made, static_cast<int64_t>(recipe.voices.size())};
-  progress.end(fmt::format("{} clips, {} of them new, {} voices", set.clips, set.made, set.voices));
+  SpokenSet set{static_cast<int64_t>(paths.size()), 0, static_cast<int64_t>(recipe.voices.size())};
+  std::vector<Take> missing;
+  for (const Take& take : takes_of(recipe)) {
+    const int64_t count = std::ranges::count_if(
+        clip_paths(recipe, take), [&](const std::string& path) { return !std::filesystem::exists(folder / path); });
+    set.made += count;
+    if (count > 0) missing.push_back(take);
+  }
+  if (!missing.empty()) {
+    THIMBLE_LET(recipe.babble, make_babble(options));
+  }
+  THIMBLE_TRY(for_each_parallel(static_cast<int64_t>(missing.size()), "speaking", progress, [&](int64_t index) {
+    return make_take(recipe, folder, missing[static_cast<size_t>(index)]);
+  }));
+  progress.end(fmt::format("{} clips of {} voices, {} of them new", set.clips, set.voices, set.made));
   return set;
 }
 
