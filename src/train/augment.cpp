@@ -66,12 +66,6 @@ void write_target(const Features& features, size_t index, std::span<float> targe
 
 }  // namespace
 
-void plain_example(const Features& features, size_t index, const Example& example) {
-  std::ranges::transform(features.sample(index), example.input.begin(),
-                         [&](int16_t q) { return features.normalized(q); });
-  write_target(features, index, example.target);
-}
-
 void draw_example(const Features& features, const TrainOptions& options, std::span<const size_t> partners,
                   uint64_t epoch, size_t index, const Example& example) {
   Rng rng({options.seed, epoch, index});

@@ -17,7 +17,4 @@ struct Example {
 void draw_example(const Features& features, const TrainOptions& options, std::span<const size_t> partners,
                   uint64_t epoch, size_t index, const Example& example);
 
-// The sample as it is.
-void plain_example(const Features& features, size_t index, const Example& example);
-
 }  // namespace thimble

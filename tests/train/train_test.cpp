@@ -59,8 +59,7 @@ TEST(Train, MomentumDescentLearnsTheSineToo) {
   TrainOptions options = sine_options();
   options.optimizer = "sgd";
   options.learning_rate = 0.05;
-  options.epochs = 150;
-  const TrainedModel model = must(train_model(sine_network(), features, options, silent_progress()));
+  const TrainedModel model = must(train_model(sine_network(2), features, options, silent_progress()));
   EXPECT_LT(test_error(model, features), 0.02);
 }
 
