@@ -8,6 +8,7 @@ namespace thimble {
 namespace {
 
 constexpr size_t kMostSearched = 1000;  // the search recurses once per block
+constexpr int kRounds = 200;            // of greedy improvement
 
 bool share_a_step(const ArenaBlock& a, const ArenaBlock& b) { return a.first <= b.last && b.first <= a.last; }
 
@@ -33,10 +34,8 @@ int64_t height(std::span<const ArenaBlock> blocks, std::span<const int64_t> offs
   return top;
 }
 
-std::vector<int64_t> first_fit_by_size(std::span<const ArenaBlock> blocks) {
-  std::vector<size_t> order(blocks.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, [&](size_t a, size_t b) { return blocks[a].bytes > blocks[b].bytes; });
+// Each block, in this order, at the lowest offset where nothing placed before it is in the way.
+std::vector<int64_t> first_fit(std::span<const ArenaBlock> blocks, std::span<const size_t> order) {
   std::vector<int64_t> offsets(blocks.size(), 0);
   std::vector<size_t> placed;  // by offset
   for (size_t index : order) {
@@ -50,6 +49,23 @@ std::vector<int64_t> first_fit_by_size(std::span<const ArenaBlock> blocks) {
     placed.insert(std::ranges::upper_bound(placed, offset, {}, [&](size_t i) { return offsets[i]; }), index);
   }
   return offsets;
+}
+
+// First fit, largest first; then again and again with the blocks that reach the top moved to the front of the order
+// ("squeaky wheel" optimisation, Joslin and Clements 1999).
+std::vector<int64_t> greedy_layout(std::span<const ArenaBlock> blocks, int64_t lower_bound, int rounds) {
+  std::vector<size_t> order(blocks.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, [&](size_t a, size_t b) { return blocks[a].bytes > blocks[b].bytes; });
+  std::vector<int64_t> best = first_fit(blocks, order);
+  std::vector<int64_t> offsets = best;
+  for (int round = 0; round < rounds && height(blocks, best) > lower_bound; ++round) {
+    const int64_t top = height(blocks, offsets);
+    std::ranges::stable_partition(order, [&](size_t i) { return offsets[i] + blocks[i].bytes == top; });
+    offsets = first_fit(blocks, order);
+    if (height(blocks, offsets) < height(blocks, best)) best = offsets;
+  }
+  return best;
 }
 
 // Places blocks in order of (offset, index). Any layout can be pushed down until every block rests on another that was
@@ -138,7 +154,8 @@ ArenaLayout place_in_arena(std::span<const ArenaBlock> blocks, int64_t effort) {
   if (blocks.empty()) return {.smallest = true};
   const std::vector<ArenaBlock> units = in_units(blocks);
   const int64_t lower_bound = std::ranges::max(load_per_step(units));
-  SkylineSearch search(units, first_fit_by_size(units), lower_bound, blocks.size() <= kMostSearched ? effort : 0);
+  if (blocks.size() > kMostSearched) effort = 0;
+  SkylineSearch search(units, greedy_layout(units, lower_bound, effort > 0 ? kRounds : 0), lower_bound, effort);
   ArenaLayout layout;
   layout.smallest = search.run();
   layout.offsets = search.best();

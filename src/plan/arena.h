@@ -22,8 +22,8 @@ struct ArenaLayout {
 // What every tensor is aligned to: enough for vector loads on all cores.
 constexpr int64_t kArenaAlignment = 16;
 
-// Greedy first fit, largest block first; then, for up to 1000 blocks, branch and bound over skylines for as many steps
-// as `effort`, or until the layout is proved smallest. Deterministic.
+// Greedy first fit, largest block first; then, for up to 1000 blocks and effort > 0, better orders, and branch and
+// bound over skylines for as many steps as `effort`, or until the layout is proved smallest. Deterministic.
 ArenaLayout place_in_arena(std::span<const ArenaBlock> blocks, int64_t effort = 50'000);
 
 // True when no two blocks that live at the same time share a byte, and all lie inside [0, arena_bytes).
