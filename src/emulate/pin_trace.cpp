@@ -38,7 +38,7 @@ class PinTracer {
       ++wraps_;
     } else if (text.starts_with(kTimerRead)) {
       if (const auto left = hexadecimal(text.substr(kTimerRead.size())))
-        ticks_ = (wraps_ << kTimerBits) + (((1u << kTimerBits) - 1) - *left);
+        ticks_ = (wraps_ << kTimerBits) + ((0 - *left) & ((1u << kTimerBits) - 1));
     } else if (text.starts_with(kLedWrite)) {
       if (const auto value = hexadecimal(text.substr(kLedWrite.size()))) change(*value);
     } else if (const size_t at = text.find(kPinWrite); text.starts_with("GPIO") && at == 5) {

@@ -1,15 +1,14 @@
 #include "core/process.h"
 #include "emulate/batches.h"
+#include "emulate/qemu.h"
 #include "emulate/runner.h"
 
 namespace thimble {
 
 namespace {
 
-constexpr const char* kEmulator = "qemu-system-arm";
 constexpr size_t kLeastItems = 8;
 constexpr double kTimeoutSeconds = 120, kTimeoutPerItemSeconds = 10;
-constexpr int kFaultStatus = 70;  // of device/port/cortex_m/startup.cpp
 
 class QemuRunner : public Runner {
  public:
@@ -37,36 +36,9 @@ class QemuRunner : public Runner {
  private:
   std::string title() const { return fmt::format("running on emulated {}", board_.id); }
 
-  Command command(const Path& folder, size_t items) const {
-    return {.words = {kEmulator, "-M", board_.runner.machine, "-kernel", image_.elf.string(), "-display", "none",
-                      "-monitor", "none", "-icount", "shift=0", "-semihosting-config", "enable=on,target=native",
-                      "-serial", "file:console.log", "-d", trace_options(board_), "-D", "trace.log"},
-            .folder = folder,
-            .timeout_s = kTimeoutSeconds + kTimeoutPerItemSeconds * static_cast<double>(items)};
-  }
-
   Result<RunLog> emulate(const Batch& batch, const std::vector<uint8_t>& samples) const {
-    const Path folder = folder_ / fmt::format("run-{}", batch.index);
-    std::error_code ignored;
-    std::filesystem::remove_all(folder, ignored);
-    THIMBLE_TRY(write_bytes(folder / "samples.bin", samples));
-    THIMBLE_LET(const CommandResult ended, run_command(command(folder, batch.count)));
-    const auto console = read_text(folder / "console.log");
-    const auto results = read_bytes(folder / "results.bin");
-    if (ended.exit_status == kFaultStatus || !results)
-      return fail(ErrorCode::tool_failed, explain(ended), folder.string(),
-                  "its console, trace and command are in that folder");
-    THIMBLE_LET(RunLog log, decode_results(*results, board_.runner.systick_hz));
-    if (console) log.console = *console;
-    if (const auto trace = read_text(folder / "trace.log", 1u << 30)) {
-      THIMBLE_LET(log.pins, parse_pin_trace(*trace, board_));
-    }
-    return log;
-  }
-
-  static std::string explain(const CommandResult& ended) {
-    if (ended.exit_status == kFaultStatus) return "the firmware ran into a processor fault (often a stack overflow)";
-    return fmt::format("the emulator ended with status {} and no results: {}", ended.exit_status, ended.errors);
+    const double timeout_s = kTimeoutSeconds + kTimeoutPerItemSeconds * static_cast<double>(batch.count);
+    return run_in_qemu(board_, image_.elf, folder_ / fmt::format("run-{}", batch.index), samples, timeout_s);
   }
 
   FirmwareSpec spec_;
@@ -78,7 +50,7 @@ class QemuRunner : public Runner {
 }  // namespace
 
 Result<std::unique_ptr<Runner>> make_qemu_runner(const FirmwareSpec& spec, const Board& board, const Path& folder) {
-  THIMBLE_TRY(find_program(kEmulator));
+  THIMBLE_TRY(find_program("qemu-system-arm"));
   const Path absolute = std::filesystem::absolute(folder);
   THIMBLE_LET(FirmwareImage image, build_firmware(spec, board, absolute));
   return std::make_unique<QemuRunner>(spec, board, absolute, std::move(image));

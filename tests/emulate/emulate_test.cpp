@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
 
+#include "core/resources.h"
+#include "emulate/qemu.h"
 #include "emulate/runner.h"
+#include "firmware/linker_script.h"
 #include "firmware/models.h"
+#include "firmware/toolchain.h"
 
 using namespace thimble;
 using namespace thimble::testing_models;
@@ -53,6 +57,54 @@ TEST_P(EmulatedBoard, GivesTheHostsBytesInBothForms) {
   EXPECT_LT(compiled->stack_used_bytes, spec.stack_bytes);
 }
 
+TEST_P(EmulatedBoard, ALoopOfKnownLengthReadsBackInInstructions) {
+  constexpr int kRounds = 120000000;  // long enough for the timer to wrap
+  const Board board = *load_board(GetParam());
+  const Path at = folder(std::string("loop-") + GetParam());
+  ASSERT_TRUE(unpack_resources("device/", at));
+  ASSERT_TRUE(write_text(at / "generated/board_config.h", *board_config(board)));
+  ASSERT_TRUE(write_text(at / "generated/link.ld", linker_script(board, 4096)));
+  ASSERT_TRUE(write_text(at / "loop.cpp", fmt::format(R"(
+#include "device/app/port_io.h"
+using namespace thimble::device;
+int main() {{
+  SummaryRecord summary = {{}};
+  summary.init_status = port_init();
+  PortIo io;
+  for (int repeat = 0; repeat < 3; ++repeat, ++summary.items) {{
+    int rounds = {};
+    const uint64_t begin = port_ticks();
+    __asm volatile("1: subs %0, #1\n bne 1b" : "+r"(rounds));
+    write_record(io, RecordKind::outputs, OutputsRecord{{port_ticks() - begin}});
+  }}
+  finish(Status::ok, summary);
+}})",
+                                                      kRounds)));
+  Build build{.folder = at,
+              .sources = board.sources,
+              .headers = {"device", "generated"},
+              .script = "generated/link.ld",
+              .output = "loop.elf"};
+  build.sources.push_back("loop.cpp");
+  const auto built = compile_and_link(build, board);
+  ASSERT_TRUE(built) << to_string(built.error());
+  ASSERT_EQ(built->link_status, 0) << built->link_errors;
+  const auto log = run_in_qemu(board, at / "loop.elf", at / "run", {}, 60);
+  ASSERT_TRUE(log) << to_string(log.error());
+  ASSERT_EQ(log->tensors.size(), 3u);
+  // The timer's step, and the few instructions that read it.
+  const double resolution = 1e9 / static_cast<double>(board.runner.systick_hz) + 50;
+  for (const TensorRun& run : log->tensors)
+    EXPECT_NEAR(static_cast<double>(run.instructions), 2.0 * kRounds, resolution);
+}
+
+TEST_P(EmulatedBoard, AStackThatOverflowsIsAFaultAndNotAWrongAnswer) {
+  FirmwareSpec spec{.app = App::tensor, .plan = plan_of(stack(4, {2})), .stack_bytes = 64};
+  const auto log = run_on(GetParam(), spec, noise(4), std::string("overflow-") + GetParam());
+  ASSERT_FALSE(log);
+  EXPECT_EQ(log.error().code, ErrorCode::tool_failed);
+}
+
 TEST(Emulate, DifferingBytesCountsEachOne) {
   RunLog a, b;
   a.tensors = {{{1, 2, 3}, 0}, {{4}, 0}};
@@ -97,7 +149,7 @@ TEST(PinTrace, ReadsBsrrWritesWithTheTimersTime) {
   ASSERT_TRUE(events);
   ASSERT_EQ(events->size(), 2u);
   EXPECT_EQ((*events)[0].actuators, 1u);
-  EXPECT_DOUBLE_EQ((*events)[0].seconds, 1 / 168e6);
+  EXPECT_DOUBLE_EQ((*events)[0].seconds, 2 / 168e6);
   EXPECT_EQ((*events)[1].actuators, 2u);
-  EXPECT_DOUBLE_EQ((*events)[1].seconds, (1 << 24) / 168e6);
+  EXPECT_DOUBLE_EQ((*events)[1].seconds, ((1 << 24) + 1) / 168e6);
 }

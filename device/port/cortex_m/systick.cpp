@@ -4,6 +4,7 @@
 
 namespace {
 
+// Counts down and wraps when it reaches 0, from where it goes to kReload: 2^24 ticks a round.
 constexpr uint32_t kReload = 0xFFFFFF;
 constexpr uint32_t kEnableWithInterruptOnCoreClock = 7;
 constexpr uint32_t kSysTickPending = 1u << 26;
@@ -40,7 +41,7 @@ uint64_t port_ticks(void) {
     const uint32_t down = current();
     const bool pending = (interrupt_state() & kSysTickPending) != 0;
     // Taken again when the interrupt ran in between, or is about to: the count and the overflows must belong together.
-    if (before == overflows && !pending) return (static_cast<uint64_t>(before) << 24) + (kReload - down);
+    if (before == overflows && !pending) return (static_cast<uint64_t>(before) << 24) + ((0 - down) & kReload);
   }
 }
 }
