@@ -39,8 +39,11 @@ Outcome read_data(TomlTable table, Project& project) {
   table.read("split", split);
   table.read("validation_groups", data.validation_groups);
   table.read("test_groups", data.test_groups);
-  table.read("words", data.words);
-  table.read("clips_per_word", data.clips_per_word);
+  table.read("words", data.speech.words);
+  table.read("unknown_words", data.speech.unknown_words);
+  table.read("silence", data.speech.silence);
+  table.read("clips_per_class", data.speech.clips_per_class);
+  table.read("voices", data.speech.voices);
   table.read("rows", data.rows);
   table.read("noise", data.noise);
   THIMBLE_TRY(table.finish());
@@ -168,22 +171,17 @@ Outcome read_deploy(TomlTable table, Project& project) {
   table.read("clips", deploy.clips);
   table.read("pwm_low", deploy.pwm_low);
   table.read("pwm_high", deploy.pwm_high);
-  DecisionSettings& d = deploy.decision;
+  table.read("stride_ms", deploy.stride_ms);
   TomlTable decision = table.table("decision");
-  decision.read("stride_ms", d.stride_ms);
-  decision.read("smooth", d.smooth);
-  decision.read("threshold", d.threshold);
-  decision.read("release", d.release);
-  decision.read("hold_ms", d.hold_ms);
-  decision.read("suppress_ms", d.suppress_ms);
-  decision.read("quiet", d.quiet);
+  decision.read("smooth", deploy.decision.smooth);
+  decision.read("on_threshold", deploy.decision.on_threshold);
+  decision.read("off_threshold", deploy.decision.off_threshold);
+  decision.read("hold_ms", deploy.decision.hold_ms);
+  decision.read("suppress_ms", deploy.decision.suppress_ms);
+  decision.read("quiet", deploy.quiet);
   THIMBLE_TRY(decision.finish());
   THIMBLE_TRY(table.finish());
-  THIMBLE_TRY(must(d.smooth >= 1 && d.smooth <= 8, project, "[deploy.decision] smooth must be 1 to 8"));
-  THIMBLE_TRY(must(d.stride_ms >= 0 && d.hold_ms >= 0 && d.suppress_ms >= 0, project,
-                   "[deploy.decision] times must not be negative"));
-  return must(d.threshold > 0 && d.threshold <= 1 && d.release >= 0 && d.release <= d.threshold, project,
-              "[deploy.decision] threshold must be above 0 and at most 1, release between 0 and threshold");
+  return must(deploy.clips >= 0 && deploy.stride_ms >= 0, project, "[deploy] clips and stride_ms must not be negative");
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 
 #include "core/files.h"
 #include "data/import.h"
+#include "data/speak.h"
+#include "firmware/stream_spec.h"
 #include "quantize/quantize.h"
 #include "signal/signal.h"
 #include "train/architecture.h"
@@ -20,31 +22,20 @@ struct DataConfig {
   ImportOptions import;
   double train = 0.7, validation = 0.15, test = 0.15;
   std::vector<std::string> validation_groups, test_groups;  // explicit; the rest is split by the fractions
-  // speech
-  std::vector<std::string> words;
-  int clips_per_word = 420;
+  SpeakOptions speech;
   // sine
   int rows = 2000;
   double noise = 0.05;
 };
 
-// [deploy.decision]: real units; the firmware gets integers.
-struct DecisionSettings {
-  double stride_ms = 0;    // an inference every so often; 0 = once per window
-  int smooth = 1;          // inferences averaged
-  double threshold = 0.6;  // averaged score that decides
-  double release = 0.4;    // below which it ends
-  double hold_ms = 500;
-  double suppress_ms = 0;
-  std::vector<std::string> quiet = {"unknown", "silence"};  // classes that drive no actuator
-};
-
 // [deploy]
 struct DeployConfig {
   std::string board = "netduinoplus2";
-  int clips = 200;  // of the test split that `run` sends through the board, stratified; 0 = all
-  DecisionSettings decision;
-  double pwm_low = -1, pwm_high = 1;  // regression: the outputs that mean 0 % and 100 % duty
+  int clips = 200;       // of the test split that `run` sends through the board, stratified; 0 = all
+  double stride_ms = 0;  // from inference to inference; 0 = one per window
+  DecisionSettings decision{.on_threshold = 0.6, .off_threshold = 0.4, .suppress_ms = 0};
+  std::vector<std::string> quiet = {"unknown", "silence"};  // classes that drive no actuator
+  double pwm_low = -1, pwm_high = 1;                        // regression: the outputs that mean 0 % and 100 % duty
 };
 
 struct Project {

@@ -1,0 +1,86 @@
+// inspect, run, bench: verbs that take a model file. run without one works from a project.
+#include "cli/summary.h"
+#include "cli/verbs.h"
+#include "project/model_tools.h"
+
+namespace thimble {
+
+namespace {
+
+struct Flags {
+  std::string model, board, input, output;
+  bool full = false;
+};
+
+Result<Shown> show_inspect(const Flags& flags) {
+  THIMBLE_LET(const LoadedModel loaded, load_tflite(flags.model));
+  const Inspection inspection = inspect_model(loaded.graph, loaded.plan);
+  return Shown{to_json(inspection), to_text(inspection)};
+}
+
+Result<Shown> show_model_run(const Flags& flags, Progress& progress) {
+  if (flags.input.empty() || flags.output.empty())
+    return fail(ErrorCode::usage, "running a model file needs --input and --output", flags.model,
+                "example: thimble run model.tflite --board host --input in.bin --output out.bin");
+  THIMBLE_LET(const Board board, load_board(flags.board.empty() ? "host" : flags.board));
+  THIMBLE_LET(const ModelRun run, run_model(flags.model, board, flags.input, flags.output, progress));
+  return Shown{{{"model", flags.model},
+                {"board", board.id},
+                {"samples", run.samples},
+                {"output_bytes", run.output_bytes},
+                {"instructions", run.instructions}},
+               fmt::format("{} samples on {}, {} bytes to {}{}", run.samples, board.id, run.output_bytes, flags.output,
+                           run.instructions > 0 ? fmt::format(", {:.0f} instructions each", run.instructions) : "")};
+}
+
+Result<Shown> show_project_run(const Shell& shell, const Flags& flags, Progress& progress) {
+  THIMBLE_LET(Project project, load_project(shell.project));
+  Workspace workspace(std::move(project), progress);
+  THIMBLE_LET(const Board board, load_board(flags.board.empty() ? workspace.project().deploy.board : flags.board));
+  THIMBLE_LET(const BoardRun run, run_on_board(workspace, board, flags.full));
+  return Shown{to_json(run), run_screen(run), run.differing_bytes > 0};
+}
+
+Result<Shown> show_bench(const Flags& flags, Progress& progress) {
+  THIMBLE_LET(const Board board, load_board(flags.board));
+  THIMBLE_LET(const ModelBench b, bench_model(flags.model, board, progress));
+  const FirmwareSizes& s = b.sizes;
+  return Shown{
+      to_json(b),
+      fmt::format(
+          "{} on {}\n  MACs          {}\n  instructions  {}  ({:.2f} per MAC)\n  RAM           {} bytes: arena {}, "
+          "state {}, stack {}\n  flash         {} bytes: code {}, weights {}, tables {}\n  measured      {}",
+          b.model, b.board, b.macs, b.instructions,
+          b.macs > 0 ? static_cast<double>(b.instructions) / static_cast<double>(b.macs) : 0,
+          s.arena + s.state + b.stack_bytes, s.arena, s.state, b.stack_bytes, s.flash, s.code, s.weights, s.tables,
+          b.elf.string())};
+}
+
+}  // namespace
+
+void add_model_verbs(Shell& shell) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = add_verb(shell, "inspect", "show a model's layers, shapes, costs and RAM over time",
+                            "thimble inspect model.tflite", false, [flags](Progress&) { return show_inspect(*flags); });
+  verb->add_option("model", flags->model, "a .tflite file")->required();
+
+  verb = add_verb(shell, "run", "run the project's test recordings, or a model file's raw tensors, on a board",
+                  "thimble run model.tflite --board netduinoplus2 --input in.bin --output out.bin", true,
+                  [&shell, flags](Progress& progress) {
+                    return flags->model.empty() ? show_project_run(shell, *flags, progress)
+                                                : show_model_run(*flags, progress);
+                  });
+  verb->add_option("model", flags->model, "a .tflite file; without it the project runs");
+  verb->add_option("--board", flags->board, "host, or an emulated board (thimble boards lists them)");
+  verb->add_option("--input", flags->input, "raw bytes of the input tensors, any number of samples back to back");
+  verb->add_option("--output", flags->output, "where the raw bytes of the output tensors go");
+  verb->add_flag("--full", flags->full, "project: the whole test split");
+
+  verb = add_verb(shell, "bench", "measure a model on an emulated board: instructions, RAM, flash",
+                  "thimble bench model.tflite --board mps2-an386 --json", false,
+                  [flags](Progress& progress) { return show_bench(*flags, progress); });
+  verb->add_option("model", flags->model, "a .tflite file")->required();
+  verb->add_option("--board", flags->board, "an emulated board (thimble boards lists them)")->required();
+}
+
+}  // namespace thimble

@@ -1,0 +1,60 @@
+#include "core/resources.h"
+#include "firmware/emit_model.h"
+#include "formats/c_array.h"
+#include "formats/tflite/tflite.h"
+#include "project/steps.h"
+
+namespace thimble {
+
+namespace {
+
+// Where the plan puts each value of the graph, for runtimes that can use it; -1 for constants.
+std::vector<int32_t> offsets_by_value(const Graph& graph, const Plan& plan) {
+  std::vector<int32_t> offsets(graph.values.size(), -1);
+  for (size_t id = 0; id < graph.values.size(); ++id)
+    for (const ArenaTensor& tensor : plan.tensors)
+      if (!tensor.scratch && tensor.name == graph.values[id].name) offsets[id] = static_cast<int32_t>(tensor.offset);
+  return offsets;
+}
+
+}  // namespace
+
+Result<Conversion> convert(Workspace& workspace) {
+  const Project& project = workspace.project();
+  THIMBLE_LET(const QuantizedModel* model, workspace.quantized());
+  THIMBLE_LET(const Plan* plan, workspace.plan());
+  THIMBLE_LET(const Features* features, workspace.features());
+  Conversion result;
+  const std::vector<size_t> test = rows_of(*features, Split::test);
+  THIMBLE_LET(result.float_test, evaluate_float(workspace, test));
+  THIMBLE_LET(result.int8_test, evaluate_int8(workspace, test));
+
+  THIMBLE_LET(const std::vector<uint8_t> tflite,
+              write_tflite(model->graph, {.info = {.labels = model->classes},
+                                          .arena_offsets = offsets_by_value(model->graph, *plan)}));
+  const std::vector<uint8_t> bundle = write_bundle(*plan);
+  result.tflite = project.out("model.tflite");
+  result.header = project.out("model_data.h");
+  result.bundle = project.out("model.bundle");
+  result.tflite_bytes = static_cast<int64_t>(tflite.size());
+  result.bundle_bytes = static_cast<int64_t>(bundle.size());
+  THIMBLE_TRY(write_bytes(result.tflite, tflite));
+  THIMBLE_TRY(write_text(result.header, write_c_array_header(tflite, c_identifier(project.name))));
+  THIMBLE_TRY(write_bytes(result.bundle, bundle));
+  return result;
+}
+
+Result<Path> compile_library(Workspace& workspace) {
+  THIMBLE_LET(const QuantizedModel* model, workspace.quantized());
+  THIMBLE_LET(const Plan* plan, workspace.plan());
+  THIMBLE_LET(const Features* features, workspace.features());
+  THIMBLE_LET(const EmittedModel emitted, emit_model(*plan, {.classes = model->classes, .signal = features->signal}));
+  const Path folder = workspace.project().out("library");
+  THIMBLE_TRY(write_text(folder / (emitted.name + ".h"), emitted.header));
+  THIMBLE_TRY(write_text(folder / (emitted.name + ".cpp"), emitted.source));
+  for (std::string_view room : {"device/base/", "device/kernels/", "device/dsp/", "device/runtime/", "device/stats/"})
+    THIMBLE_TRY(unpack_resources(room, folder));
+  return folder;
+}
+
+}  // namespace thimble

@@ -1,0 +1,110 @@
+#include "project/model_tools.h"
+
+#include <cstdlib>
+
+#include "core/rng.h"
+#include "formats/tflite/tflite.h"
+
+namespace thimble {
+
+namespace {
+
+struct ReadModel {
+  LoadedModel model;
+  std::string hash;
+};
+
+Result<ReadModel> read_model(const Path& path) {
+  THIMBLE_LET(const std::vector<uint8_t> bytes, read_bytes(path));
+  const auto named = [&](Error error) {
+    error.where = error.where.empty() ? path.string() : path.string() + ": " + error.where;
+    return tl::unexpected<Error>(std::move(error));
+  };
+  auto graph = read_tflite(bytes);
+  if (!graph) return named(std::move(graph).error());
+  auto plan = make_plan(*graph, {});
+  if (!plan) return named(std::move(plan).error());
+  plan->model = path.stem().string();
+  return ReadModel{{std::move(*graph), std::move(*plan)}, content_hash(bytes)};
+}
+
+FirmwareSpec spec_of(const Plan& plan, App app) { return {.app = app, .plan = plan}; }
+
+double mean_instructions(const RunLog& log) {
+  double sum = 0;
+  for (const TensorRun& run : log.tensors) sum += static_cast<double>(run.instructions);
+  return log.tensors.empty() ? 0 : sum / static_cast<double>(log.tensors.size());
+}
+
+}  // namespace
+
+Result<LoadedModel> load_tflite(const Path& path) {
+  THIMBLE_LET(ReadModel read, read_model(path));
+  return std::move(read.model);
+}
+
+Path firmware_cache(const std::string& model_hash, const Board& board, App app) {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  const Path root = cache && *cache ? Path(cache)
+                    : home && *home ? Path(home) / ".cache"
+                                    : std::filesystem::temp_directory_path();
+  return root / "thimble" / fmt::format("{}-{}-{}", model_hash, board.id, name_of(app));
+}
+
+Result<ModelRun> run_model(const Path& model, const Board& board, const Path& input, const Path& output,
+                           Progress& progress) {
+  THIMBLE_LET(const ReadModel read, read_model(model));
+  THIMBLE_LET(const std::vector<uint8_t> bytes, read_bytes(input));
+  THIMBLE_LET(const auto runner,
+              make_runner(spec_of(read.model.plan, App::tensor), board, firmware_cache(read.hash, board, App::tensor)));
+  THIMBLE_LET(const RunLog log, runner->run_tensors(bytes, progress));
+  std::vector<uint8_t> outputs;
+  for (const TensorRun& run : log.tensors) outputs.insert(outputs.end(), run.outputs.begin(), run.outputs.end());
+  THIMBLE_TRY(write_bytes(output, outputs));
+  return ModelRun{static_cast<int64_t>(log.tensors.size()), static_cast<int64_t>(outputs.size()),
+                  mean_instructions(log)};
+}
+
+Result<ModelBench> bench_model(const Path& model, const Board& board, Progress& progress) {
+  if (board.is_host())
+    return fail(ErrorCode::unsupported, "the host has no instruction counter", board.id,
+                "name an emulated board: thimble boards");
+  THIMBLE_LET(const ReadModel read, read_model(model));
+  const Plan& plan = read.model.plan;
+  THIMBLE_LET(const FirmwareImage image,
+              build_firmware(spec_of(plan, App::bench), board, firmware_cache(read.hash, board, App::bench)));
+  THIMBLE_LET(const auto runner,
+              make_runner(spec_of(plan, App::tensor), board, firmware_cache(read.hash, board, App::tensor)));
+  std::vector<uint8_t> input;
+  Rng rng{1};
+  for (const PlanPort& port : plan.inputs)
+    for (int64_t i = 0; i < port.bytes; ++i)
+      // Small positive floats or any int8: every value is a number.
+      input.push_back(port.type.dtype == DType::f32 ? (i % 4 == 3 ? 0x3f : 0) : static_cast<uint8_t>(rng.next()));
+  THIMBLE_LET(const RunLog log, runner->run_tensors(input, progress));
+  return ModelBench{.model = model.string(),
+                    .board = board.id,
+                    .macs = plan.macs,
+                    .instructions = static_cast<int64_t>(mean_instructions(log)),
+                    .sizes = image.sizes,
+                    .stack_bytes = log.stack_used_bytes,
+                    .elf = image.elf};
+}
+
+nlohmann::json to_json(const ModelBench& b) {
+  const FirmwareSizes& s = b.sizes;
+  return {{"model", b.model},
+          {"board", b.board},
+          {"macs", b.macs},
+          {"instructions", b.instructions},
+          {"ram_bytes",
+           {{"arena", s.arena},
+            {"state", s.state},
+            {"stack", b.stack_bytes},
+            {"total", s.arena + s.state + b.stack_bytes}}},
+          {"flash_bytes", {{"code", s.code}, {"weights", s.weights}, {"tables", s.tables}, {"total", s.flash}}},
+          {"elf", b.elf.string()}};
+}
+
+}  // namespace thimble
