@@ -62,13 +62,17 @@ struct Layer {
   int64_t channels() const { return w[static_cast<size_t>(channel_axis)]; }
 };
 
-int8_t reference_output(const Layer& layer, int64_t channel, int32_t sum) {
+Fixed reference_scale(const Layer& layer, int64_t channel) {
+  const float input_scale = layer.input_q.scale[0];
   const float weight_scale = layer.weights_q.scale[layer.per_channel ? static_cast<size_t>(channel) : 0];
   const bool product_in_float = layer.op->name == "fully_connected" && !layer.per_channel;
-  const double product = product_in_float
-                             ? static_cast<double>(layer.input_q.scale[0] * weight_scale)
-                             : static_cast<double>(layer.input_q.scale[0]) * static_cast<double>(weight_scale);
-  const Fixed scale = reference_multiplier(product / static_cast<double>(layer.output_q.scale[0]));
+  const double product = product_in_float ? static_cast<double>(input_scale * weight_scale)
+                                          : static_cast<double>(input_scale) * static_cast<double>(weight_scale);
+  return reference_multiplier(product / static_cast<double>(layer.output_q.scale[0]));
+}
+
+int8_t reference_output(const Layer& layer, int64_t channel, int32_t sum) {
+  const Fixed scale = reference_scale(layer, channel);
   int32_t low = -128, high = 127;
   const int32_t zero = layer.output_q.zero_point[0];
   const std::string activation = layer.attrs.word("activation", "none");
@@ -259,18 +263,37 @@ TEST(Int8Reference, DepthwiseConvolutionDiffersInNoByte) {
   EXPECT_GT(compared, kLeastCompared);
 }
 
+Layer random_fully_connected(uint64_t trial) {
+  Rng rng{3, trial};
+  const int64_t inputs = between(rng, 1, 90);
+  Layer layer{&ops::fully_connected(), {between(rng, 1, 3), inputs}, {between(rng, 1, 20), inputs}};
+  layer.channel_axis = 0;
+  layer.per_channel = rng.below(2) != 0;
+  fill(layer, rng);
+  return layer;
+}
+
 TEST(Int8Reference, FullyConnectedDiffersInNoByte) {
   int64_t compared = 0;
-  for (uint64_t trial = 0; trial < 4 * kTrials; ++trial) {
-    Rng rng{3, trial};
-    const int64_t inputs = between(rng, 1, 90);
-    Layer layer{&ops::fully_connected(), {between(rng, 1, 3), inputs}, {between(rng, 1, 20), inputs}};
-    layer.channel_axis = 0;
-    layer.per_channel = rng.below(2) != 0;
-    fill(layer, rng);
-    compared += compare(layer);
-  }
+  for (uint64_t trial = 0; trial < 4 * kTrials; ++trial) compared += compare(random_fully_connected(trial));
   EXPECT_GT(compared, kLeastCompared);
+}
+
+// The last bits of a multiplier change an output byte too rarely for the test above.
+TEST(Int8Reference, FullyConnectedMultipliersAreThoseOfTflite) {
+  for (uint64_t trial = 0; trial < 200; ++trial) {
+    const Layer layer = random_fully_connected(trial);
+    const Graph graph = graph_of(layer, Shape{layer.x[0], layer.w[0]});
+    const auto calls = (*layer.op->lower)({graph, graph.nodes[0], "portable"});
+    ASSERT_TRUE(calls) << to_string(calls.error());
+    const auto multipliers = std::get<Tensor>((*calls)[0].operands[3]).as<int32_t>();
+    const auto shifts = std::get<Tensor>((*calls)[0].operands[4]).as<int8_t>();
+    for (size_t o = 0; o < multipliers.size(); ++o) {
+      const Fixed expected = reference_scale(layer, static_cast<int64_t>(o));
+      EXPECT_EQ(multipliers[o], expected.multiplier);
+      EXPECT_EQ(shifts[o], expected.shift);
+    }
+  }
 }
 
 }  // namespace thimble::test
