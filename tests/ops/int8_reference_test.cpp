@@ -65,7 +65,7 @@ struct Layer {
 Fixed reference_scale(const Layer& layer, int64_t channel) {
   const float input_scale = layer.input_q.scale[0];
   const float weight_scale = layer.weights_q.scale[layer.per_channel ? static_cast<size_t>(channel) : 0];
-  const bool product_in_float = layer.op->name == "fully_connected" && !layer.per_channel;
+  const bool product_in_float = layer.op->name == "fully_connected" && layer.weights_q.scale.size() == 1;
   const double product = product_in_float ? static_cast<double>(input_scale * weight_scale)
                                           : static_cast<double>(input_scale) * static_cast<double>(weight_scale);
   return reference_multiplier(product / static_cast<double>(layer.output_q.scale[0]));
