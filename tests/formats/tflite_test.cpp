@@ -16,8 +16,8 @@ std::vector<uint8_t> sample_bytes() { return write_tflite(sample_graph()).value(
 
 // The bytes of a model after a change to one of its stored fields.
 template <class Change>
-std::vector<uint8_t> changed(const Change& change, const Graph& graph = sample_graph()) {
-  std::vector<uint8_t> bytes = write_tflite(graph).value();
+std::vector<uint8_t> changed(const Change& change) {
+  std::vector<uint8_t> bytes = sample_bytes();
   EXPECT_TRUE(change(*tflite::GetMutableModel(bytes.data()))) << "the field to change is not stored";
   return bytes;
 }
@@ -233,14 +233,53 @@ TEST(TfliteRefuses, ScalesThatAreNoPositiveNumbers) {
                    ErrorCode::bad_data, "scale");
 }
 
-TEST(TfliteRefuses, StateAndTrainingOnlyOperators) {
+TEST(TfliteRefuses, ScalesPerChannelWhereTheOperatorHasNone) {
+  Graph graph = sample_graph();
+  graph[1].quantization = {{0.1f, 0.2f, 0.3f, 0.4f}, {0, 0, 0, 0}, 1};
+  expect_refused(write_tflite(graph).value(), ErrorCode::unsupported, "axis 1");
+}
+
+TEST(TfliteRefuses, ToWriteWhatOnlyTrainingNeeds) {
   Graph graph = sample_graph();
   graph.nodes[1].op = ops::find("dropout");
   ASSERT_NE(graph.nodes[1].op, nullptr);
   graph.nodes[1].inputs = {graph.nodes[1].inputs[0]};
-  graph.values[5].type.shape = {1, 3};
+  graph[graph.outputs[0]].type.shape = {1, 3};
   const auto written = write_tflite(graph);
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().code, ErrorCode::unsupported) << to_string(written.error());
   EXPECT_EQ(written.error().where, "scores");
+}
+
+// TensorFlow Lite keeps some attributes in constant inputs: axes, paddings, shapes.
+TEST(Tflite, AttributesThatAreInputsInTheFileComeBack) {
+  Graph graph{.name = "shapes"};
+  const ValueId image = graph.add(int8_value("image", {1, 4, 4, 2}, 0.5f, 3));
+  const ValueId padded = graph.add(int8_value("padded", {1, 6, 5, 2}, 0.5f, 3));
+  const ValueId mean = graph.add(int8_value("mean", {1, 2}, 0.5f, 3));
+  const ValueId flat = graph.add(int8_value("flat", {2}, 0.5f, 3));
+  const std::vector<int64_t> paddings = {0, 0, 1, 1, 0, 1, 0, 0}, axes = {1, 2}, shape = {-1};
+  graph.nodes.push_back({ops::find("pad"), "pad", {image}, {padded}, Attrs().set("paddings", paddings)});
+  graph.nodes.push_back(
+      {ops::find("mean"), "mean", {padded}, {mean}, Attrs().set("axes", axes).set("keep_dims", int64_t{0})});
+  graph.nodes.push_back({ops::find("reshape"), "flatten", {mean}, {flat}, Attrs().set("shape", shape)});
+  graph.inputs = {image};
+  graph.outputs = {flat};
+  const auto bytes = write_tflite(graph);
+  ASSERT_TRUE(bytes) << to_string(bytes.error());
+  const tflite::SubGraph& stored = *tflite::GetModel(bytes->data())->subgraphs()->Get(0);
+  ASSERT_EQ(stored.tensors()->size(), 7u);
+  EXPECT_EQ(stored.operators()->Get(0)->inputs()->Get(1), 4);
+  EXPECT_EQ(stored.tensors()->Get(4)->name()->str(), "padded/paddings");
+  EXPECT_EQ(stored.tensors()->Get(4)->shape()->Get(0), 4);
+  EXPECT_EQ(stored.tensors()->Get(4)->shape()->Get(1), 2);
+
+  const auto read = read_tflite(*bytes);
+  ASSERT_TRUE(read) << to_string(read.error());
+  EXPECT_EQ(read->values.size(), graph.values.size());
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    EXPECT_EQ(read->nodes[i].attrs, graph.nodes[i].attrs);
+    EXPECT_EQ(read->nodes[i].inputs, graph.nodes[i].inputs);
+  }
+  EXPECT_EQ(write_tflite(*read).value(), *bytes);
 }
