@@ -45,25 +45,37 @@ Conv conv_of(const Attrs& attrs, std::span<const FloatView> inputs) {
   return {*make_window(attrs, x, w[1], w[2]), x[0], x[3], w[0]};
 }
 
-// Calls row(patch offset, input offset, values) for each run of taps of an image that lie inside the input, and
-// outside(patch offset, values) for the others.
+device::TapRange taps_at(const WindowAxis& axis, int64_t output) {
+  const auto narrow = [](int64_t value) { return static_cast<int32_t>(value); };
+  return device::taps_inside(narrow(output), narrow(axis.stride), narrow(axis.padding), narrow(axis.dilation),
+                             narrow(axis.taps), narrow(axis.input));
+}
+
+// Calls inside(patch offset, input offset, values) for each run of an image's taps that lie side by side in patch and
+// input, and outside(patch offset, values) for the taps in the padding.
 template <class Inside, class Outside>
 void for_each_run(const Conv& conv, const Inside& inside, const Outside& outside) {
   const WindowAxis &h = conv.window.h, &w = conv.window.w;
-  const int64_t c = conv.inputs;
+  const int64_t c = conv.inputs, row = w.taps * c;
   int64_t at = 0;
   for (int64_t oy = 0; oy < h.output; ++oy)
-    for (int64_t ox = 0; ox < w.output; ++ox)
-      for (int64_t ky = 0; ky < h.taps; ++ky) {
-        const int64_t y = oy * h.stride - h.padding + ky * h.dilation;
-        for (int64_t kx = 0; kx < w.taps; ++kx, at += c) {
-          const int64_t x = ox * w.stride - w.padding + kx * w.dilation;
-          if (y >= 0 && y < h.input && x >= 0 && x < w.input)
-            inside(at, (y * w.input + x) * c);
-          else
-            outside(at);
+    for (int64_t ox = 0; ox < w.output; ++ox) {
+      const device::TapRange columns = taps_at(w, ox), rows = taps_at(h, oy);
+      for (int64_t ky = 0; ky < h.taps; ++ky, at += row) {
+        if (ky < rows.begin || ky >= rows.end) {
+          outside(at, row);
+          continue;
         }
+        const int64_t from = ((rows.origin + ky * h.dilation) * w.input + columns.origin) * c;
+        outside(at, columns.begin * c);
+        if (w.dilation == 1) {
+          inside(at + columns.begin * c, from + columns.begin * c, (columns.end - columns.begin) * c);
+        } else {
+          for (int64_t kx = columns.begin; kx < columns.end; ++kx) inside(at + kx * c, from + kx * w.dilation * c, c);
+        }
+        outside(at + columns.end * c, row - columns.end * c);
       }
+    }
 }
 
 // Patches of `images` images, [images * pixels, patch]; x itself for a pointwise convolution.
@@ -74,8 +86,11 @@ const float* patches_of(const Conv& conv, const float* x, int64_t images, std::v
     const float* image = x + n * conv.image();
     float* patch = &storage[static_cast<size_t>(n * conv.pixels() * conv.patch())];
     for_each_run(
-        conv, [&](int64_t to, int64_t from) { std::copy_n(image + from, conv.inputs, patch + to); },
-        [&](int64_t to) { std::fill_n(patch + to, conv.inputs, 0.0f); });
+        conv,
+        [&](int64_t to, int64_t from, int64_t values) {
+          for (int64_t i = 0; i < values; ++i) patch[to + i] = image[from + i];
+        },
+        [&](int64_t to, int64_t values) { std::fill_n(patch + to, values, 0.0f); });
   }
   return storage.data();
 }
@@ -87,10 +102,10 @@ void add_patches(const Conv& conv, const std::vector<float>& patches, int64_t im
     float* image = dx + n * conv.image();
     for_each_run(
         conv,
-        [&](int64_t from, int64_t to) {
-          for (int64_t c = 0; c < conv.inputs; ++c) image[to + c] += patch[from + c];
+        [&](int64_t from, int64_t to, int64_t values) {
+          for (int64_t i = 0; i < values; ++i) image[to + i] += patch[from + i];
         },
-        [](int64_t) {});
+        [](int64_t, int64_t) {});
   }
 }
 
