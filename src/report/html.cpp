@@ -17,8 +17,8 @@ h1{font-size:1.6rem;margin:0 0 .2rem}h2{font-size:1.15rem;margin:2rem 0 .6rem;bo
 .headline{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.8rem;margin:1.2rem 0}
 .headline div{border:1px solid var(--line);border-radius:.6rem;padding:.6rem .8rem}
 .headline b{display:block;font-size:1.35rem}.headline span{opacity:.7;font-size:.85rem}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:1rem}
-svg{width:100%;height:auto}.title{font-weight:600;font-size:13px}.tick{font-size:11px}.label{font-size:12px;opacity:.8}
+.charts{max-width:1000px;display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:1rem}
+svg{width:100%;height:auto}.wide{max-width:640px}.title{font-weight:600;font-size:13px}.tick{font-size:11px}.label{font-size:12px;opacity:.8}
 text{fill:currentColor}.grid{stroke:var(--line);stroke-width:1}
 table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:left}
 td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
@@ -64,8 +64,6 @@ std::string class_table(const ReportData& data) {
 
 std::string classification_section(const ReportData& data) {
   const ClassificationMetrics& m = *data.int8_model;
-  std::vector<std::vector<long>> cells;
-  for (const auto& row : m.confusion) cells.emplace_back(row.begin(), row.end());
   std::vector<svg::Series> roc;
   for (const ClassMetrics& c : m.classes) {
     svg::Series series{fmt::format("{} (AUC {:.3f})", c.name, c.auc), {}};
@@ -73,7 +71,7 @@ std::string classification_section(const ReportData& data) {
     if (!series.points.empty()) roc.push_back(std::move(series));
   }
   const std::string charts =
-      svg::confusion_chart(data.classes, cells) +
+      svg::confusion_chart(data.classes, m.confusion) +
       svg::line_chart({fmt::format("ROC, one class against the rest (macro AUC {:.4f})", m.macro_auc),
                        "false positive rate", "true positive rate", 0, 1},
                       roc);

@@ -23,6 +23,16 @@ double tick_step(double range) {
   return 10 * power;
 }
 
+// 12000 as "12,000", 0.25 as "0.25".
+std::string tick_text(double value, double step) {
+  if (std::abs(value) < step * 1e-6) return "0";
+  if (step < 1) return fmt::format("{:.4g}", value);
+  std::string digits = fmt::format("{:.0f}", std::abs(value));
+  for (auto at = static_cast<ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<size_t>(at), ",");
+  return value < 0 ? "-" + digits : digits;
+}
+
 struct Frame {
   double x_min, x_max, y_min, y_max;
   double x(double value) const { return kLeft + (value - x_min) / (x_max - x_min) * (kWidth - kLeft - kRight); }
@@ -55,12 +65,11 @@ std::string draw_axes(const Axes& axes, const Frame& frame) {
   for (double tick = std::ceil(frame.y_min / y_step) * y_step; tick <= frame.y_max + y_step * 1e-6; tick += y_step)
     text += fmt::format(
         "<line x1='{}' x2='{}' y1='{:.1f}' y2='{:.1f}' class='grid'/><text x='{}' y='{:.1f}' class='tick' "
-        "text-anchor='end'>{:.4g}</text>",
-        kLeft, kWidth - kRight, frame.y(tick), frame.y(tick), kLeft - 6, frame.y(tick) + 4,
-        std::abs(tick) < y_step * 1e-6 ? 0 : tick);
+        "text-anchor='end'>{}</text>",
+        kLeft, kWidth - kRight, frame.y(tick), frame.y(tick), kLeft - 6, frame.y(tick) + 4, tick_text(tick, y_step));
   for (double tick = std::ceil(frame.x_min / x_step) * x_step; tick <= frame.x_max + x_step * 1e-6; tick += x_step)
-    text += fmt::format("<text x='{:.1f}' y='{}' class='tick' text-anchor='middle'>{:.4g}</text>", frame.x(tick),
-                        kHeight - kBottom + 16, std::abs(tick) < x_step * 1e-6 ? 0 : tick);
+    text += fmt::format("<text x='{:.1f}' y='{}' class='tick' text-anchor='middle'>{}</text>", frame.x(tick),
+                        kHeight - kBottom + 16, tick_text(tick, x_step));
   text += fmt::format("<text x='{}' y='{}' class='label' text-anchor='middle'>{}</text>", (kLeft + kWidth - kRight) / 2,
                       kHeight - 8, escape(axes.x_label));
   text += fmt::format("<text transform='translate(14,{}) rotate(-90)' class='label' text-anchor='middle'>{}</text>",
@@ -123,13 +132,13 @@ std::string line_chart(const Axes& axes, const std::vector<Series>& series) {
   return text + "</svg>";
 }
 
-std::string confusion_chart(const std::vector<std::string>& names, const std::vector<std::vector<long>>& cells) {
+std::string confusion_chart(const std::vector<std::string>& names, const std::vector<std::vector<int64_t>>& cells) {
   const double cell = names.size() > 12 ? 26 : 38, left = 84, top = 74;
   const double size = cell * static_cast<double>(names.size());
   std::string text = fmt::format("<svg viewBox='0 0 {} {}' role='img'>", left + size + 10, top + size + 24);
   for (size_t row = 0; row < names.size(); ++row) {
-    long sum = 0;
-    for (long count : cells[row]) sum += count;
+    int64_t sum = 0;
+    for (int64_t count : cells[row]) sum += count;
     const double y = top + cell * static_cast<double>(row);
     text += fmt::format("<text x='{}' y='{}' class='tick' text-anchor='end'>{}</text>", left - 6, y + cell / 2 + 4,
                         escape(names[row]));

@@ -1,5 +1,6 @@
 // Small charts as SVG text, for reports that need nothing beside themselves.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,7 +22,7 @@ struct Axes {
 std::string line_chart(const Axes& axes, const std::vector<Series>& series);
 
 // A matrix as shaded cells with numbers; rows are truths, columns predictions. Shading is relative to the row's sum.
-std::string confusion_chart(const std::vector<std::string>& names, const std::vector<std::vector<long>>& cells);
+std::string confusion_chart(const std::vector<std::string>& names, const std::vector<std::vector<int64_t>>& cells);
 
 // Horizontal bars over time: one row per item, filled from begin to end (inclusive steps).
 struct Span {
