@@ -120,7 +120,7 @@ std::string memory_section(const Plan& plan) {
   }
   const std::string title =
       fmt::format("RAM over time: arena {} bytes, lower bound {}", plan.arena_bytes, plan.lower_bound_bytes);
-  return section("Memory plan", "<div class='charts'>" +
+  return section("Memory plan", "<div class='wide'>" +
                                     svg::memory_map(title, spans, steps, static_cast<double>(plan.arena_bytes)) +
                                     "</div>" + rows + "</table>");
 }

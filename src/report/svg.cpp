@@ -30,7 +30,7 @@ std::string tick_text(double value, double step) {
   std::string digits = fmt::format("{:.0f}", std::abs(value));
   for (auto at = static_cast<ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
     digits.insert(static_cast<size_t>(at), ",");
-  return value < 0 ? "-" + digits : digits;
+  return value < 0 ? fmt::format("-{}", digits) : digits;
 }
 
 struct Frame {
