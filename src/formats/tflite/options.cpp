@@ -102,7 +102,7 @@ std::vector<int64_t> OptionsReader::integers(std::string_view name) const {
   with_type(field.type, [&](auto zero) {
     using Element = decltype(zero);
     if (const auto* stored = table_->GetPointer<const flatbuffers::Vector<Element>*>(field.slot()))
-      for (Element value : *stored) values.push_back(static_cast<int64_t>(value));
+      for (size_t i = 0; i < stored->size(); ++i) values.push_back(static_cast<int64_t>(element(*stored, i)));
   });
   return values;
 }

@@ -218,7 +218,7 @@ Result<Quantization> read_quantization(const tflite::Tensor& stored, const std::
     return damaged(fmt::format("{} scales but {} zero points", length(q->scale()), length(q->zero_point())), where);
   for (flatbuffers::uoffset_t i = 0; i < q->scale()->size(); ++i) {
     const float scale = q->scale()->Get(i);
-    const int64_t zero_point = q->zero_point()->Get(i);
+    const int64_t zero_point = tflite::element(*q->zero_point(), i);
     if (!std::isfinite(scale) || scale <= 0)
       return damaged(fmt::format("quantisation scale {}, expected a positive number", scale), where);
     if (zero_point < std::numeric_limits<int32_t>::min() || zero_point > std::numeric_limits<int32_t>::max())

@@ -1,6 +1,7 @@
 // What reader and writer of .tflite files share: the generated schema, element types and metadata names.
 #pragma once
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "core/tensor.h"
@@ -19,5 +20,14 @@ inline constexpr std::array kTypes = {
     std::pair{TensorType_INT32, DType::i32},    std::pair{TensorType_INT64, DType::i64},
     std::pair{TensorType_BOOL, DType::boolean},
 };
+
+// One element of a stored vector. The verifier does not prove that 8-byte elements are aligned, so Vector::Get must not
+// read them.
+template <class T>
+T element(const flatbuffers::Vector<T>& list, size_t index) {
+  T value;
+  std::memcpy(&value, list.Data() + index * sizeof(T), sizeof(T));
+  return flatbuffers::EndianScalar(value);
+}
 
 }  // namespace thimble::tflite
