@@ -2,6 +2,7 @@
 // them. The recipe was chosen on the four training speakers alone, each held out in turn; the test speakers decided
 // nothing.
 #pragma once
+#include <algorithm>
 #include <cstdlib>
 
 #include "data/import.h"
@@ -11,16 +12,18 @@
 
 namespace thimble::fsdd {
 
-inline Path folder() {
+// Where the recordings are: below $THIMBLE_SHARED_DATA, else below ../shared/data beside the project.
+inline Path recordings(const Path& project) {
   const char* shared = std::getenv("THIMBLE_SHARED_DATA");
-  return (shared ? Path(shared) : Path(THIMBLE_SOURCE_DIR) / ".." / "shared" / "data") / "audio" / "fsdd" /
-         "recordings";
+  return (shared ? Path(shared) : project / "../shared/data") / "audio/fsdd/recordings";
 }
 
+inline const std::vector<std::string> kTestSpeakers = {"theo", "yweweler"};
+
 // Test = the named speakers, training = all others.
-inline Result<Dataset> dataset(std::vector<std::string> test_speakers, Progress& progress) {
+inline Result<Dataset> dataset(const Path& recordings, std::vector<std::string> test_speakers) {
   ImportOptions options{.kind = SourceKind::pattern, .sample_rate_hz = 8000, .pattern = "{label}_{group}_{take}.wav"};
-  THIMBLE_LET(Dataset dataset, import_dataset(folder(), options, progress));
+  THIMBLE_LET(Dataset dataset, import_dataset(recordings, options, silent_progress()));
   return split_dataset(std::move(dataset), {.validation = 0, .test_groups = std::move(test_speakers)});
 }
 
@@ -31,21 +34,24 @@ inline SignalConfig signal() {
           .settings = Attrs().set("frame_ms", 32.0).set("hop_ms", 20.0).set("mel_bands", int64_t{32})};
 }
 
-inline ArchitectureOptions architecture(uint64_t seed) {
-  return {.name = "ds_cnn",
-          .settings = Attrs().set("channels", int64_t{32}).set("blocks", int64_t{4}),
-          .input = {1, 49, 32, 1},
-          .outputs = 10,
-          .seed = seed};
+inline Result<Features> features(const Dataset& dataset) {
+  THIMBLE_LET(const Signal resolved, make_signal(signal()));
+  return compute_features(dataset, resolved, {.speeds = {0.8, 0.87, 0.94, 1.07, 1.15, 1.25}}, silent_progress());
 }
 
+inline ArchitectureOptions architecture(uint64_t seed) {
+  return {.name = "ds_cnn_pyramid", .input = {1, 49, 32, 1}, .outputs = 10, .seed = seed};
+}
+
+// The last epoch is kept.
 inline TrainOptions training(uint64_t seed) {
-  return {.epochs = 20,
+  return {.epochs = 40,
           .batch = 64,
           .learning_rate = 0.004,
           .weight_decay = 0.01,
           .keep_best = false,
-          .augment = {.shift_frames = 8, .time_mask_frames = 8, .band_mask = 6},
+          .augment =
+              {.shift_frames = 3, .shift_bands = 1, .time_mask_frames = 6, .band_mask = 4, .gain = 1.5, .noise = 0.1},
           .seed = seed};
 }
 
