@@ -214,11 +214,11 @@ TEST(TfliteRefuses, OperatorsOutOfOrderOrInACircle) {
 TEST(TfliteRefuses, ShapesThatDoNotMatchTheirData) {
   const auto with_extent = [](int32_t extent) {
     return changed([&](tflite::Model& model) {
-      tensor_of(model, 1).mutable_shape()->Mutate(0, extent);
+      tensor_of(model, 4).mutable_shape()->Mutate(0, extent);
       return true;
     });
   };
-  expect_refused(with_extent(4), ErrorCode::bad_data, "12 bytes of data, expected 16");
+  expect_refused(with_extent(4), ErrorCode::bad_data, "6 bytes of data, expected 12");
   expect_refused(with_extent(-3), ErrorCode::bad_data, "negative extent");
   expect_refused(with_extent(INT32_MAX), ErrorCode::bad_data, "more than");
 }

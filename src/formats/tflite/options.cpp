@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace thimble::tflite {
@@ -102,7 +103,8 @@ std::vector<int64_t> OptionsReader::integers(std::string_view name) const {
   with_type(field.type, [&](auto zero) {
     using Element = decltype(zero);
     if (const auto* stored = table_->GetPointer<const flatbuffers::Vector<Element>*>(field.slot()))
-      for (size_t i = 0; i < stored->size(); ++i) values.push_back(static_cast<int64_t>(element(*stored, i)));
+      for (size_t i = 0; i < std::min<size_t>(stored->size(), kMaxListed); ++i)
+        values.push_back(static_cast<int64_t>(element(*stored, i)));
   });
   return values;
 }

@@ -28,7 +28,7 @@ class OptionsReader : public AttrReader {
   // A field that is not stored gives the fallback: the schema's default, which only the operator knows.
   int64_t integer(std::string_view field, int64_t fallback) const override;
   double real(std::string_view field, double fallback) const override;
-  std::vector<int64_t> integers(std::string_view field) const override;
+  std::vector<int64_t> integers(std::string_view field) const override;  // at most the first kMaxListed
 
  private:
   OptionsType type_;

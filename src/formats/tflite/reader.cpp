@@ -1,10 +1,12 @@
 // Reads .tflite files. The flatbuffers verifier proves that no offset leaves the file; everything that the format
 // itself cannot promise (indices, sizes, scales, types that thimble runs) is checked here, and the rest by verify().
+// Tables, lists and names may be shared inside a file, so each has a limit: a small file must not ask for much memory.
 #include <flatbuffers/util.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "formats/tflite/options.h"
 #include "formats/tflite/tflite.h"
@@ -18,6 +20,10 @@ namespace {
 constexpr size_t kMaxFileBytes = size_t{256} << 20;
 constexpr int64_t kMaxTensorBytes = std::numeric_limits<int32_t>::max();
 constexpr size_t kMaxRank = 8;
+constexpr size_t kMaxTables = 100000;
+constexpr size_t kMaxPorts = 256;  // inputs or outputs of an operator or of the model
+constexpr size_t kMaxNameBytes = 1024;
+constexpr size_t kMaxNamedOperators = 20;  // in one error
 constexpr std::string_view kConvertHint =
     "convert it with full integer quantisation (int8), or leave it in float32; `thimble convert` does both";
 
@@ -31,11 +37,11 @@ size_t length(const flatbuffers::Vector<T>* list) {
   return list ? list->size() : 0;
 }
 
-// Names go to terminals, JSON and generated source: control characters and broken UTF-8 become '?'.
+// Names go to terminals, JSON and generated source: control characters and broken UTF-8 become '?', long ones are cut.
 std::string clean_text(const flatbuffers::String* stored) {
   std::string text;
   const char* at = stored ? stored->c_str() : "";
-  while (*at) {
+  while (*at && text.size() < kMaxNameBytes) {
     const char* next = at;
     const int code = flatbuffers::FromUTF8(&next);
     if (code < 0x20 || code == 0x7F) {
@@ -72,7 +78,7 @@ Result<const tflite::Model*> open_model(const std::vector<uint8_t>& aligned) {
   if (aligned.size() > kMaxFileBytes)
     return fail(ErrorCode::unsupported,
                 fmt::format("the model has {} bytes; at most {} are read", aligned.size(), kMaxFileBytes));
-  flatbuffers::Verifier verifier(aligned.data(), aligned.size(), /*max_depth=*/16, /*max_tables=*/200000);
+  flatbuffers::Verifier verifier(aligned.data(), aligned.size(), /*max_depth=*/16, kMaxTables);
   if (!tflite::VerifyModelBuffer(verifier))
     return damaged(fmt::format("a .tflite model whose {} bytes do not hold together", aligned.size()));
   const tflite::Model* model = tflite::GetModel(aligned.data());
@@ -94,6 +100,8 @@ Result<Source> only_subgraph(const tflite::Model& model) {
 
 Result<std::vector<ValueId>> read_ids(const Source& source, const flatbuffers::Vector<int32_t>* stored, bool optional,
                                       const std::string& where) {
+  if (length(stored) > kMaxPorts)
+    return damaged(fmt::format("names {} tensors, at most {} are possible", length(stored), kMaxPorts), where);
   std::vector<ValueId> ids;
   for (size_t i = 0; i < length(stored); ++i) {
     const int32_t id = stored->Get(static_cast<flatbuffers::uoffset_t>(i));
@@ -141,6 +149,7 @@ Outcome check_operators(const Source& source) {
     if (ops::find_tflite(name) || std::ranges::find(names, name) != names.end()) continue;
     if (names.empty()) first = describe_operator(source, i);
     names.push_back(name);
+    if (names.size() == kMaxNamedOperators) break;
   }
   if (names.empty()) return {};
   return fail(ErrorCode::unsupported,
@@ -206,7 +215,7 @@ Result<ValueType> read_type(const tflite::Tensor& stored, const std::string& whe
   return type;
 }
 
-Result<Quantization> read_quantization(const tflite::Tensor& stored, const std::string& where) {
+Result<Quantization> read_quantization(const tflite::Tensor& stored, const Shape& shape, const std::string& where) {
   Quantization result;
   const auto* q = stored.quantization();
   if (!q) return result;
@@ -216,7 +225,12 @@ Result<Quantization> read_quantization(const tflite::Tensor& stored, const std::
   if (length(q->scale()) == 0) return result;
   if (length(q->zero_point()) != length(q->scale()))
     return damaged(fmt::format("{} scales but {} zero points", length(q->scale()), length(q->zero_point())), where);
-  for (flatbuffers::uoffset_t i = 0; i < q->scale()->size(); ++i) {
+  const size_t count = q->scale()->size();
+  result.axis = count > 1 ? q->quantized_dimension() : 0;
+  if (count > 1 && (result.axis < 0 || result.axis >= static_cast<int>(shape.size()) ||
+                    shape[static_cast<size_t>(result.axis)] != static_cast<int64_t>(count)))
+    return damaged(fmt::format("{} scales for axis {} of shape {}", count, result.axis, to_string(shape)), where);
+  for (flatbuffers::uoffset_t i = 0; i < count; ++i) {
     const float scale = q->scale()->Get(i);
     const int64_t zero_point = tflite::element(*q->zero_point(), i);
     if (!std::isfinite(scale) || scale <= 0)
@@ -226,11 +240,9 @@ Result<Quantization> read_quantization(const tflite::Tensor& stored, const std::
     result.scale.push_back(scale);
     result.zero_point.push_back(static_cast<int32_t>(zero_point));
   }
-  if (result.per_channel()) result.axis = q->quantized_dimension();
   return result;
 }
 
-// The data behind a tensor; null where it has none.
 Result<std::shared_ptr<Tensor>> read_constant(const Source& source, const tflite::Tensor& stored, const ValueType& type,
                                               const std::string& where) {
   if (stored.buffer() >= length(source.model.buffers()))
@@ -239,7 +251,7 @@ Result<std::shared_ptr<Tensor>> read_constant(const Source& source, const tflite
   if (buffer->offset() > 1)  // 0 and 1 stand for "none"
     return fail(ErrorCode::unsupported, "data outside the flatbuffer (the form for models above 2 GB)", where);
   const auto expected = static_cast<size_t>(element_count(type.shape)) * size_of(type.dtype);
-  if (length(buffer->data()) == 0 && expected > 0) return std::shared_ptr<Tensor>();
+  if (length(buffer->data()) == 0 && expected > 0) return damaged("has no data, and no operator computes it", where);
   if (stored.sparsity())
     return fail(ErrorCode::unsupported, "sparse weights are not supported", where,
                 "export the model with dense weights");
@@ -277,7 +289,7 @@ Result<Value> read_value(const Source& source, ValueId id, bool flows) {
                 "export the model without internal state");
   THIMBLE_LET(value.type, read_type(*stored, where));
   if (value.type.dtype != DType::f32) {
-    THIMBLE_LET(value.quantization, read_quantization(*stored, where));
+    THIMBLE_LET(value.quantization, read_quantization(*stored, value.type.shape, where));
   }
   if (flows) {
     THIMBLE_TRY(check_activation(value, where));
@@ -319,10 +331,9 @@ Outcome check_ports(const Graph& graph) {
   if (graph.inputs.empty() || graph.outputs.empty())
     return damaged(fmt::format("{} inputs and {} outputs; expected at least one of each", graph.inputs.size(),
                                graph.outputs.size()));
-  for (size_t i = 0; i < graph.inputs.size(); ++i)
-    if (std::find(graph.inputs.begin(), graph.inputs.begin() + static_cast<ptrdiff_t>(i), graph.inputs[i]) !=
-        graph.inputs.begin() + static_cast<ptrdiff_t>(i))
-      return damaged("is listed twice among the model's inputs", graph[graph.inputs[i]].name);
+  std::set<ValueId> seen;
+  for (ValueId input : graph.inputs)
+    if (!seen.insert(input).second) return damaged("is listed twice among the model's inputs", graph[input].name);
   return {};
 }
 
@@ -371,6 +382,9 @@ Result<std::vector<int64_t>> integer_list(const Value& value) {
                 fmt::format("expected constant int32 numbers, found {} {}", value.constant ? "constant" : "computed",
                             name_of(value.type.dtype)),
                 {}, "export the model with fixed shapes");
+  if (value.constant->size() > static_cast<int64_t>(tflite::kMaxListed))
+    return damaged(
+        fmt::format("a list of {} numbers, at most {} are possible", value.constant->size(), tflite::kMaxListed));
   if (value.type.dtype == DType::i64) {
     const auto numbers = value.constant->as<int64_t>();
     return std::vector<int64_t>(numbers.begin(), numbers.end());
@@ -429,6 +443,7 @@ Result<TfliteInfo> read_tflite_info(std::span<const uint8_t> bytes) {
   const std::vector<uint8_t> aligned(bytes.begin(), bytes.end());
   THIMBLE_LET(const tflite::Model* model, open_model(aligned));
   TfliteInfo info;
+  size_t total = 0;
   info.description = clean_text(model->description());
   for (size_t i = 0; i < length(model->metadata()); ++i) {
     const auto* entry = model->metadata()->Get(static_cast<flatbuffers::uoffset_t>(i));
@@ -438,6 +453,9 @@ Result<TfliteInfo> read_tflite_info(std::span<const uint8_t> bytes) {
                      "metadata " + name);
     if (name == tflite::kMinRuntimeName || name == tflite::kOfflinePlanName) continue;
     std::string content = plain_text(model->buffers()->Get(entry->buffer())->data());
+    total += content.size();
+    if (total > kMaxFileBytes)
+      return fail(ErrorCode::unsupported, fmt::format("more than {} bytes of metadata", kMaxFileBytes));
     if (name != tflite::kLabelsName) {
       info.metadata[name] = std::move(content);
       continue;

@@ -10,6 +10,9 @@
 namespace thimble::tflite {
 
 constexpr uint32_t kSchemaVersion = 3;
+// Numbers in one list that configures an operator: no operator takes more. Many operators of a hostile file can point
+// at one long list.
+constexpr size_t kMaxListed = 64;
 constexpr std::string_view kLabelsName = "labels.txt";
 constexpr std::string_view kOfflinePlanName = "OfflineMemoryAllocation";
 constexpr std::string_view kMinRuntimeName = "min_runtime_version";
