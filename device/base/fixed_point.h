@@ -6,7 +6,9 @@
 namespace thimble {
 namespace device {
 
-inline int32_t clamp(int32_t value, int32_t low, int32_t high) { return value < low ? low : value > high ? high : value; }
+inline int32_t clamp(int32_t value, int32_t low, int32_t high) {
+  return value < low ? low : value > high ? high : value;
+}
 
 // round(a * b / 2^31), ties towards +infinity; saturates INT32_MIN * INT32_MIN.
 inline int32_t rounding_doubling_high_mul(int32_t a, int32_t b) {
@@ -21,13 +23,16 @@ inline int32_t rounding_divide_by_pot(int32_t x, int32_t exponent) {
   return (x >> exponent) + ((x & mask) > threshold ? 1 : 0);
 }
 
-// x * multiplier / 2^31 * 2^shift, rounded twice as TensorFlow Lite does. shift in [-31, 30]; x << shift must not overflow
-// by the caller's promise (it wraps if it does, as there).
+// x * multiplier / 2^31 * 2^shift, rounded twice as TensorFlow Lite does: rounding_divide_by_pot of
+// rounding_doubling_high_mul. multiplier is 0 or more and shift in [-31, 30], so neither saturates; x << shift wraps
+// where it overflows, as there.
 inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift) {
-  const int32_t left = shift > 0 ? shift : 0;
-  const int32_t right = shift > 0 ? 0 : -shift;
-  const int32_t scaled = static_cast<int32_t>(static_cast<uint32_t>(x) << left);
-  return rounding_divide_by_pot(rounding_doubling_high_mul(scaled, multiplier), right);
+  const int32_t scaled = shift > 0 ? static_cast<int32_t>(static_cast<uint32_t>(x) << shift) : x;
+  const int32_t high = static_cast<int32_t>((static_cast<int64_t>(scaled) * multiplier + (int64_t{1} << 30)) >> 31);
+  if (shift >= 0) return high;
+  // Ties away from zero: one less below zero, then half a step up, without overflow.
+  const int32_t halves = (high + (high >> 31)) >> (-shift - 1);
+  return (halves >> 1) + (halves & 1);
 }
 
 }  // namespace device

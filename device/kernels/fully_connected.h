@@ -1,7 +1,6 @@
 // output[b, o] = sum_i input[b, i] * weights[o, i] + bias[o].
 #pragma once
-#include "device/base/fixed_point.h"
-#include "device/base/params.h"
+#include "device/kernels/linear.h"
 
 namespace thimble {
 namespace device {
@@ -9,38 +8,41 @@ namespace device {
 // rows: batch (product of all input extents but the last). The input zero point is folded into the bias by the host.
 THIMBLE_PARAMS(FullyConnectedS8Params, rows, inputs, outputs, output_zero_point, activation_min, activation_max);
 
+// activation_min/max: bits of floats, -infinity/+infinity for none.
+THIMBLE_PARAMS(FullyConnectedF32Params, rows, inputs, outputs, activation_min, activation_max);
+
+template <int32_t kOutputs, class Params, class T, class Sum, class Scaling>
+inline void fully_connected_outputs(const Params& p, int32_t o, const T* input, const T* weights, const Sum* bias,
+                                    Scaling scaling, T* output) {
+  Sum sums[kOutputs];
+  load_bias<kOutputs>(bias, o, sums);
+  add_products<kOutputs>({1, p.inputs, 0, 0}, input, weights + o * p.inputs, p.inputs, sums);
+  store_sums<kOutputs>(scaling, o, sums, output);
+}
+
+template <class Params, class T, class Sum, class Scaling>
+inline void fully_connected_rows(const Params& p, const T* input, const T* weights, const Sum* bias, Scaling scaling,
+                                 T* output) {
+  for (int32_t row = 0; row < p.rows; ++row, input += p.inputs, output += p.outputs) {
+    int32_t o = 0;
+    for (; o + kChannelBlock <= p.outputs; o += kChannelBlock)
+      fully_connected_outputs<kChannelBlock>(p, o, input, weights, bias, scaling, output);
+    for (; o < p.outputs; ++o) fully_connected_outputs<1>(p, o, input, weights, bias, scaling, output);
+  }
+}
+
 // input [rows, inputs], weights [outputs, inputs], bias [outputs] (bias - input_zero_point * sum of weights),
 // multiplier/shift [outputs], output [rows, outputs]. Arithmetic: TFLite int8 reference.
 inline void fully_connected_s8(const FullyConnectedS8Params& p, const int8_t* input, const int8_t* weights,
                                const int32_t* bias, const int32_t* multiplier, const int8_t* shift, int8_t* output) {
-  for (int32_t row = 0; row < p.rows; ++row) {
-    const int8_t* w = weights;
-    for (int32_t o = 0; o < p.outputs; ++o) {
-      int32_t sum = bias[o];
-      for (int32_t i = 0; i < p.inputs; ++i) sum += input[i] * *w++;
-      const int32_t value = requantize(sum, multiplier[o], shift[o]) + p.output_zero_point;
-      *output++ = static_cast<int8_t>(clamp(value, p.activation_min, p.activation_max));
-    }
-    input += p.inputs;
-  }
+  const Int8Scaling scaling = {multiplier, shift, p.output_zero_point, p.activation_min, p.activation_max};
+  fully_connected_rows(p, input, weights, bias, scaling, output);
 }
-
-// activation_min/max: bits of floats, -infinity/+infinity for none.
-THIMBLE_PARAMS(FullyConnectedF32Params, rows, inputs, outputs, activation_min, activation_max);
 
 inline void fully_connected_f32(const FullyConnectedF32Params& p, const float* input, const float* weights,
                                 const float* bias, float* output) {
-  const float low = float_of(p.activation_min), high = float_of(p.activation_max);
-  for (int32_t row = 0; row < p.rows; ++row) {
-    const float* w = weights;
-    for (int32_t o = 0; o < p.outputs; ++o) {
-      float sum = 0;
-      for (int32_t i = 0; i < p.inputs; ++i) sum += input[i] * *w++;
-      sum += bias[o];
-      *output++ = sum < low ? low : sum > high ? high : sum;
-    }
-    input += p.inputs;
-  }
+  const FloatRange range = {float_of(p.activation_min), float_of(p.activation_max)};
+  fully_connected_rows(p, input, weights, bias, range, output);
 }
 
 }  // namespace device
