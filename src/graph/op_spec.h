@@ -38,8 +38,9 @@ class Stage {
   std::string_view reason_;
 };
 
-// Shape and dtype rule. All extents of inputs are positive (the caller checks). Inputs that are absent have an empty dtype f32 and shape []; `constants[i]` is the constant
-// behind input i or null. Errors: bad_data with found and expected shapes (the caller adds the layer).
+// Shape and dtype rule. All extents of inputs are positive (the caller checks). Inputs that are absent have an empty
+// dtype f32 and shape []; `constants[i]` is the constant behind input i or null. Errors: bad_data with found and
+// expected shapes (the caller adds the layer).
 struct InferArgs {
   const Attrs& attrs;
   std::span<const ValueType> inputs;
