@@ -73,11 +73,7 @@ Result<FirmwareImage> build_firmware(const FirmwareSpec& spec, const Board& boar
   THIMBLE_TRY(update_text(generated / "board_config.h", config));
   THIMBLE_TRY(update_text(generated / "link.ld", linker_script(board, spec.stack_bytes)));
 
-  Build build{.folder = folder,
-              .sources = board.sources,
-              .headers = {"device", "generated"},
-              .script = "generated/link.ld",
-              .output = "firmware.elf"};
+  Build build{.folder = folder, .sources = board.sources, .script = "generated/link.ld", .output = "firmware.elf"};
   build.sources.push_back(fmt::format("device/app/{}.cpp", name_of(spec.app)));
   build.sources.push_back(fmt::format("{}{}.cpp", kGenerated, model.name));
   THIMBLE_LET(const BuildLog log, compile_and_link(build, board));

@@ -1,4 +1,5 @@
-// Compiling and linking with a board's cross compiler: in parallel, and only what changed.
+// Compiling and linking with a board's cross compiler: in parallel, and only what changed. Headers are found in the
+// build's folder and in its folder generated/.
 #pragma once
 #include "core/files.h"
 #include "firmware/board.h"
@@ -8,10 +9,8 @@ namespace thimble {
 struct Build {
   Path folder;                       // sources and headers lie below it; objects and stamps are written to folder/obj
   std::vector<std::string> sources;  // relative to folder
-  std::vector<std::string>
-      headers;         // folders that hold headers, relative to folder; a change in any compiles all again
-  std::string script;  // linker script, relative to folder
-  std::string output;  // relative to folder
+  std::string script;                // linker script, relative to folder
+  std::string output;                // relative to folder
 };
 
 struct BuildLog {

@@ -13,12 +13,6 @@ namespace {
 
 constexpr int kRate = 16000;
 
-Path folder(const std::string& name) {
-  const Path path = Path(testing::TempDir()) / "thimble_stream" / name;
-  std::filesystem::remove_all(path);
-  return path;
-}
-
 // Tones of several pitches and lengths, so that the scores, and with them the decisions, change.
 std::vector<std::vector<int16_t>> tones(size_t count) {
   std::vector<std::vector<int16_t>> recordings(count);
@@ -56,7 +50,7 @@ FirmwareSpec keyword_spec() {
 Result<RunLog> run_on(const std::string& id, const FirmwareSpec& spec,
                       std::span<const std::vector<int16_t>> recordings) {
   THIMBLE_LET(const Board board, load_board(id));
-  THIMBLE_LET(const auto runner, make_runner(spec, board, folder(spec.plan.model + id)));
+  THIMBLE_LET(const auto runner, make_runner(spec, board, Path(testing::TempDir()) / "thimble_emulate" / id));
   return runner->run_recordings(recordings, silent_progress());
 }
 
