@@ -9,7 +9,8 @@ target_include_directories(tl_expected SYSTEM INTERFACE ${TL_EXPECTED_DIR})
 add_library(thimble_flags INTERFACE)
 target_compile_options(thimble_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers -Wno-restrict -ffp-contract=off)
 if(THIMBLE_SANITIZE)
-  target_compile_options(thimble_flags INTERFACE -fsanitize=${THIMBLE_SANITIZE} -fno-sanitize-recover=all -g)
+  # GCC's manual: sanitizers cause false positives of this warning.
+  target_compile_options(thimble_flags INTERFACE -fsanitize=${THIMBLE_SANITIZE} -fno-sanitize-recover=all -g -Wno-maybe-uninitialized)
   target_link_options(thimble_flags INTERFACE -fsanitize=${THIMBLE_SANITIZE})
 endif()
 
