@@ -38,7 +38,7 @@ Result<Shown> show_project_run(const Shell& shell, const Flags& flags, Progress&
   Workspace workspace(std::move(project), progress);
   THIMBLE_LET(const Board board, load_board(flags.board.empty() ? workspace.project().deploy.board : flags.board));
   THIMBLE_LET(const BoardRun run, run_on_board(workspace, board, flags.full));
-  return Shown{to_json(run), run_screen(run), run.differing_bytes > 0};
+  return Shown{to_json(run), run_screen(run), !run.same_as_host()};
 }
 
 Result<Shown> show_bench(const Flags& flags, Progress& progress) {

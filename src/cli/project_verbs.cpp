@@ -99,9 +99,11 @@ Result<Shown> show_eval(const Shell& shell, Progress& progress) {
   const std::vector<size_t> test = rows_of(*features, Split::test);
   THIMBLE_LET(const Evaluation float_test, evaluate_float(workspace, test));
   THIMBLE_LET(const Evaluation int8_test, evaluate_int8(workspace, test));
-  Shown shown{{{"float", to_json(float_test)}, {"int8", to_json(int8_test)}},
+  THIMBLE_LET(const Path report, write_report(workspace, float_test, int8_test, nullptr));
+  Shown shown{{{"float", to_json(float_test)}, {"int8", to_json(int8_test)}, {"report", report.string()}},
               "float  " + describe(float_test) + "\nint8   " + describe(int8_test)};
   if (int8_test.classification) shown.text += class_table(*int8_test.classification);
+  shown.text += fmt::format("\nreport {}", report.string());
   return shown;
 }
 

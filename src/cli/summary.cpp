@@ -31,6 +31,9 @@ std::string run_screen(const BoardRun& run) {
   if (run.int8_device.classification)
     text += row("right pins at the end", fmt::format("{} of {}", run.decisions_right, run.rows.size()));
   if (run.image) {
+    if (run.int8_device.classification)
+      text += row("pin changes the emulator saw",
+                  fmt::format("{}, {}", run.pin_changes, run.pins_as_decided ? "all as decided" : "NOT as decided"));
     text += row("instructions, features of a window", count(run.dsp_instructions));
     text += row("instructions, one inference", count(run.model_instructions));
     text += row("flash", fmt::format("{} of {} bytes", run.image->sizes.flash, run.board.flash.length_bytes));

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "data/dataset.h"
 #include "project/steps.h"
@@ -53,6 +54,26 @@ int64_t count_right_decisions(const BoardRun& run, const Features& features, con
     right += run.log.recordings[i].inferences.back().actuators == wanted;
   }
   return right;
+}
+
+// The actuators that decisions switch on, in order; every recording begins with all off.
+std::vector<uint32_t> decided_pins(const RunLog& log) {
+  std::vector<uint32_t> pins;
+  for (const RecordingRun& recording : log.recordings) {
+    uint32_t last = 0;
+    for (const InferenceRun& inference : recording.inferences)
+      if (std::exchange(last, inference.actuators) != inference.actuators && inference.actuators != 0)
+        pins.push_back(inference.actuators);
+  }
+  return pins;
+}
+
+// The same from the emulator's log of the hardware.
+std::vector<uint32_t> seen_pins(const RunLog& log) {
+  std::vector<uint32_t> pins;
+  for (const PinEvent& event : log.pins)
+    if (event.actuators != 0) pins.push_back(event.actuators);
+  return pins;
 }
 
 void count_instructions(BoardRun& run, const Signal& signal) {
@@ -118,6 +139,12 @@ Result<BoardRun> run_on_board(Workspace& workspace, const Board& board, bool ful
   THIMBLE_LET(run.int8_host, evaluate_int8(workspace, run.rows));
   THIMBLE_LET(std::vector<float> outputs, last_outputs(run.log, spec.plan.outputs[0]));
   run.int8_device = evaluate_outputs(*features, run.rows, std::move(outputs));
+  if (run.image && features->task == Task::classification) {
+    run.pin_changes = static_cast<int64_t>(run.log.pins.size());
+    run.pins_as_decided = seen_pins(run.log) == decided_pins(run.log);
+  }
+  run.console = project.out("console-" + board.id + ".log");
+  THIMBLE_TRY(write_text(run.console, run.log.console));
   if (features->task == Task::classification) run.decisions_right = count_right_decisions(run, *features, *spec.stream);
   count_instructions(run, features->signal);
   return run;
@@ -136,7 +163,11 @@ nlohmann::json to_json(const BoardRun& run) {
       {"stack_bytes", run.log.stack_used_bytes},
       {"init_status", run.log.init_status},
       {"device", to_json(run.int8_device)}};
-  if (run.int8_device.classification) json["decisions_right"] = run.decisions_right;
+  if (run.int8_device.classification) {
+    json["decisions_right"] = run.decisions_right;
+    json["pin_changes"] = run.pin_changes;
+    json["pins_as_decided"] = run.pins_as_decided;
+  }
   if (run.image) {
     json["flash_bytes"] = run.image->sizes.flash;
     json["ram_bytes"] = run.image->sizes.ram;

@@ -60,13 +60,22 @@ struct BoardRun {
   Evaluation float_host, int8_host, int8_device;  // over these rows
   int64_t compared_bytes = 0, differing_bytes = 0;
   int64_t decisions_right = 0;  // recordings whose own actuator was on at the end, or none for a quiet class
+  int64_t pin_changes = 0;      // that the emulator saw on the board's pins
+  bool pins_as_decided = true;  // and they are those that the decisions ask for
   int64_t inferences = 0;
   double dsp_instructions = 0;    // of the features of one whole window
   double model_instructions = 0;  // of one inference
   RunLog log;
+  Path console;  // what the firmware wrote to its UART
+
+  bool same_as_host() const { return differing_bytes == 0 && pins_as_decided; }
 };
 Result<BoardRun> run_on_board(Workspace& workspace, const Board& board, bool full);
 nlohmann::json to_json(const BoardRun& run);
+
+// Writes out/report.html and out/report.json; run: null before the firmware has run. Gives the page's path.
+Result<Path> write_report(Workspace& workspace, const Evaluation& float_test, const Evaluation& int8_test,
+                          const BoardRun* run);
 
 // all: every step, to the board and the report (out/report.html, out/report.json).
 struct AllResult {
@@ -76,6 +85,7 @@ struct AllResult {
   double seconds = 0;
 };
 Result<AllResult> run_all(Workspace& workspace, const Board& board, bool full);
+// "accuracy" is quality(): for regression the coefficient of determination, beside which "error" holds MAE and MSE.
 nlohmann::json to_json(const AllResult& result);
 
 }  // namespace thimble

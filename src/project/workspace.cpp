@@ -1,5 +1,8 @@
 #include "project/workspace.h"
 
+#include <array>
+#include <set>
+
 #include "data/dataset_file.h"
 #include "data/import.h"
 #include "data/sine.h"
@@ -10,6 +13,26 @@
 namespace thimble {
 
 namespace {
+
+// One line: what there is, and how much of it is in which part.
+std::string describe(const Dataset& dataset) {
+  std::array<int64_t, 3> samples = {};
+  std::array<std::set<std::string>, 3> groups;
+  double seconds = 0;
+  for (const Sample& sample : dataset.samples) {
+    ++samples[static_cast<size_t>(sample.split)];
+    if (!sample.group.empty()) groups[static_cast<size_t>(sample.split)].insert(sample.group);
+    seconds += sample.duration_s;
+  }
+  std::string text = fmt::format("data: {} samples", dataset.samples.size());
+  if (!dataset.classes.empty())
+    text += fmt::format(" of {} classes ({})", dataset.classes.size(), fmt::join(dataset.classes, ", "));
+  if (seconds > 0) text += fmt::format(", {:.0f} min", seconds / 60);
+  text += fmt::format("; train {}, validation {}, test {}", samples[0], samples[1], samples[2]);
+  if (!groups[0].empty())
+    text += fmt::format(", of {}, {} and {} groups", groups[0].size(), groups[1].size(), groups[2].size());
+  return text;
+}
 
 // A stage's artefact is current when the key beside it is the one its settings give.
 bool is_current(const Path& artefact, const std::string& key) {
@@ -59,6 +82,7 @@ Result<const Dataset*> Workspace::dataset() {
   if (made_here && is_current(file, data_key())) {
     if (auto kept = load_dataset(file)) {
       dataset_ = std::make_unique<Dataset>(std::move(*kept));
+      progress_.note(describe(*dataset_));
       return dataset_.get();
     }
   }
@@ -66,6 +90,7 @@ Result<const Dataset*> Workspace::dataset() {
   THIMBLE_TRY(save_dataset(dataset, file));
   THIMBLE_TRY(mark_current(file, data_key()));
   dataset_ = std::make_unique<Dataset>(std::move(dataset));
+  progress_.note(describe(*dataset_));
   return dataset_.get();
 }
 
