@@ -102,8 +102,7 @@ Result<const Features*> Workspace::features() {
   config.channels = dataset->channels;
   config.value_scale = dataset->value_scale;
   THIMBLE_LET(const Signal signal, make_signal(config));
-  THIMBLE_LET(Features features,
-              compute_features(*dataset, signal, {.speeds = project_.speeds, .seed = project_.seed}, progress_));
+  THIMBLE_LET(Features features, compute_features(*dataset, signal, {.speeds = project_.speeds}, progress_));
   features_ = std::make_unique<Features>(std::move(features));
   return features_.get();
 }

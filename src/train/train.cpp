@@ -246,11 +246,19 @@ Outcome Training::train_step(std::span<const size_t> batch, int64_t step, EpochL
   return {};
 }
 
+std::string describe(const EpochLog& log, int epochs, Task task, bool validated) {
+  const bool classifies = task == Task::classification;
+  std::string text = fmt::format("epoch {}/{}  loss {:.4f}", log.epoch, epochs, log.train_loss);
+  if (classifies) text += fmt::format("  accuracy {:.3f}", log.train_accuracy);
+  if (validated) text += fmt::format("  validation loss {:.4f}", log.validation_loss);
+  if (validated && classifies) text += fmt::format("  accuracy {:.3f}", log.validation_accuracy);
+  return fmt::format("{}  {:.0f} samples/s  {:.1f} s", text, log.samples_per_s, log.seconds);
+}
+
 Outcome Training::train_epoch() {
   const auto begin = std::chrono::steady_clock::now();
   std::vector<size_t> order = train_;
   Rng({options_.seed, static_cast<uint64_t>(state_.epoch)}).shuffle(order);
-  progress_.begin(fmt::format("epoch {}/{}", state_.epoch + 1, options_.epochs), steps_);
   EpochLog log{.epoch = state_.epoch + 1};
   for (int64_t step = 0; step < steps_; ++step) {
     THIMBLE_TRY(check_stop());
@@ -258,21 +266,17 @@ Outcome Training::train_epoch() {
                            step, log));
     const auto done = static_cast<double>(step + 1);
     log.samples_per_s = done * static_cast<double>(batch_) / std::max(1e-9, seconds_since(begin));
-    std::string detail = fmt::format("loss {:.4f}", log.train_loss / done);
+    std::string detail = fmt::format("epoch {}/{}  loss {:.4f}", log.epoch, options_.epochs, log.train_loss / done);
     if (features_.task == Task::classification) detail += fmt::format("  accuracy {:.3f}", log.train_accuracy / done);
-    progress_.update(step + 1, fmt::format("{}  {:.0f} samples/s", detail, log.samples_per_s));
+    progress_.update(state_.epoch * steps_ + step + 1, fmt::format("{}  {:.0f} samples/s", detail, log.samples_per_s));
   }
   log.train_loss /= static_cast<double>(steps_);
   log.train_accuracy /= static_cast<double>(steps_);
   THIMBLE_TRY(finish_epoch(log));
   log.seconds = seconds_since(begin);
-  std::string summary = fmt::format("epoch {}/{}  loss {:.4f}", log.epoch, options_.epochs, log.train_loss);
-  const bool classifies = features_.task == Task::classification;
-  if (classifies) summary += fmt::format("  accuracy {:.3f}", log.train_accuracy);
-  if (!validation_.empty()) summary += fmt::format("  validation loss {:.4f}", log.validation_loss);
-  if (!validation_.empty() && classifies) summary += fmt::format("  accuracy {:.3f}", log.validation_accuracy);
-  progress_.end({});
-  progress_.note(fmt::format("{}  {:.1f} s", summary, log.seconds));
+  // Ten lines or so, however long the training.
+  if (log.epoch % std::max(1, options_.epochs / 10) == 0 || log.epoch == options_.epochs)
+    progress_.note(describe(log, options_.epochs, features_.task, !validation_.empty()));
   state_.log.push_back(log);
   ++state_.epoch;
   return {};
@@ -303,6 +307,7 @@ Result<TrainedModel> Training::run(Graph graph, const Features& features, const 
   Training training(graph, features, options, progress);
   THIMBLE_TRY(training.prepare());
   TrainState& state = training.state_;
+  progress.begin("training", options.epochs * training.steps_);
   while (state.epoch < options.epochs && !training.out_of_patience()) {
     THIMBLE_TRY(training.train_epoch());
     if (options.checkpoint.empty()) continue;
@@ -311,6 +316,7 @@ Result<TrainedModel> Training::run(Graph graph, const Features& features, const 
     THIMBLE_TRY(save_checkpoint(state, training.fingerprint_, options.checkpoint));
   }
   if (training.out_of_patience()) progress.note(fmt::format("stopped early: epoch {} was the best", state.best_epoch));
+  progress.end(fmt::format("{} epochs, {} parameters", state.epoch, count_parameters(graph)));
   if (options.keep_best && state.best_epoch > 0) THIMBLE_TRY(set_constants(graph, state.best_weights));
   const std::vector<float> weights = constants_of(graph);
   const std::span bytes(reinterpret_cast<const uint8_t*>(weights.data()), weights.size() * sizeof(float));
