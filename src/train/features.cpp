@@ -4,7 +4,6 @@
 #include <cmath>
 #include <mutex>
 
-#include "core/rng.h"
 #include "core/threads.h"
 #include "data/resample.h"
 
@@ -15,7 +14,6 @@ namespace {
 struct Source {
   size_t sample = 0;  // index into Dataset::samples
   double speed = 1;
-  double gain = 1;
 };
 
 // Recordings of the training split come once as they are and once at each further speed.
@@ -24,10 +22,8 @@ std::vector<Source> list_sources(const Dataset& dataset, const FeatureOptions& o
   for (size_t i = 0; i < dataset.samples.size(); ++i) {
     sources.push_back({i, 1});
     if (dataset.samples[i].split != Split::train || !dataset.samples[i].values.empty()) continue;
-    Rng rng({options.seed, i});
     for (double speed : options.speeds)
-      if (speed != 1)
-        sources.push_back({i, speed, std::pow(10.0, rng.uniform(-options.gain_db, options.gain_db) / 20)});
+      if (speed != 1) sources.push_back({i, speed});
   }
   return sources;
 }
@@ -42,8 +38,6 @@ Outcome check_options(const Dataset& dataset, const Signal& signal, const Featur
   for (double speed : options.speeds)
     if (!(speed >= 0.5 && speed <= 2))
       return fail(ErrorCode::usage, fmt::format("speed {} is not in 0.5 ... 2", speed), "speeds");
-  if (!(options.gain_db >= 0 && options.gain_db <= 40))
-    return fail(ErrorCode::usage, fmt::format("gain {} dB is not in 0 ... 40", options.gain_db), "gain_db");
   return {};
 }
 
@@ -67,8 +61,6 @@ Outcome compute_one(const Dataset& dataset, const Source& source, Features& feat
   THIMBLE_LET(const Recording recording, load_recording(dataset, dataset.samples[source.sample]));
   std::vector<int16_t> samples = recording.samples;
   if (source.speed != 1) samples = change_speed(samples, source.speed, recording.channels);
-  if (source.gain != 1)
-    for (int16_t& sample : samples) sample = to_int16(source.gain * sample);
   const std::vector<int16_t> row = compute_features(features.signal, samples);
   std::ranges::copy(row, features.data.begin() + static_cast<ptrdiff_t>(index * row.size()));
   return {};

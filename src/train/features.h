@@ -41,8 +41,6 @@ struct Features {
 
 struct FeatureOptions {
   std::vector<double> speeds;  // extra copies of training recordings, resampled by these factors (0.9, 1.1)
-  double gain_db = 0;          // each copy becomes louder or softer, by at most this
-  uint64_t seed = 1;           // of the gains
 };
 
 // Sets feature_mean, feature_std and hash from the rest: the last step of making Features.
