@@ -1,7 +1,6 @@
 // The verbs that work from a project folder.
 #include "cli/summary.h"
 #include "cli/verbs.h"
-#include "data/stats.h"
 #include "project/steps.h"
 
 namespace thimble {
@@ -13,11 +12,6 @@ struct Flags {
   std::string template_name = "keyword", folder, board;
   bool fresh = false, resume = false, full = false;
 };
-
-Result<Workspace> open(const Shell& shell, Progress& progress) {
-  THIMBLE_LET(Project project, load_project(shell.project));
-  return Workspace(std::move(project), progress);
-}
 
 Result<Board> board_of(const Workspace& workspace, const Flags& flags) {
   return load_board(flags.board.empty() ? workspace.project().deploy.board : flags.board);
@@ -49,28 +43,8 @@ Result<Shown> show_new(const Flags& flags) {
                            flags.folder)};
 }
 
-Result<Shown> show_data(const Shell& shell, Progress& progress) {
-  THIMBLE_LET(Workspace workspace, open(shell, progress));
-  THIMBLE_LET(const Dataset* dataset, workspace.dataset());
-  THIMBLE_LET(const DatasetStats stats, compute_stats(*dataset, progress));
-  Shown shown{to_json(stats),
-              fmt::format("{:<14}{:>8}{:>12}{:>8}{:>10}", "class", "train", "validation", "test", "minutes")};
-  for (const auto& c : stats.classes)
-    shown.text += fmt::format("\n{:<14}{:>8}{:>12}{:>8}{:>10.1f}", c.name, c.samples[0], c.samples[1], c.samples[2],
-                              c.seconds / 60);
-  for (const auto& column : stats.columns)
-    shown.text +=
-        fmt::format("\n{:<14} {:.4g} to {:.4g}, mean {:.4g}", column.name, column.lowest, column.highest, column.mean);
-  shown.text += fmt::format("\n{:<14}{:>8}{:>12}{:>8}{:>10.1f}", "all", stats.parts[0].samples, stats.parts[1].samples,
-                            stats.parts[2].samples, stats.total.seconds / 60);
-  shown.text += fmt::format("\n{:<14}{:>8}{:>12}{:>8}", "groups", stats.parts[0].groups, stats.parts[1].groups,
-                            stats.parts[2].groups);
-  for (const std::string& warning : stats.warnings) shown.text += "\nwarning: " + warning;
-  return shown;
-}
-
 Result<Shown> show_train(const Shell& shell, const Flags& flags, Progress& progress) {
-  THIMBLE_LET(Workspace workspace, open(shell, progress));
+  THIMBLE_LET(Workspace workspace, open_project(shell, progress));
   THIMBLE_LET(const TrainedModel* model, workspace.train(flags.fresh));
   nlohmann::json epochs = nlohmann::json::array();
   for (const EpochLog& e : model->log)
@@ -94,7 +68,7 @@ Result<Shown> show_train(const Shell& shell, const Flags& flags, Progress& progr
 }
 
 Result<Shown> show_eval(const Shell& shell, Progress& progress) {
-  THIMBLE_LET(Workspace workspace, open(shell, progress));
+  THIMBLE_LET(Workspace workspace, open_project(shell, progress));
   THIMBLE_LET(const Features* features, workspace.features());
   const std::vector<size_t> test = rows_of(*features, Split::test);
   THIMBLE_LET(const Evaluation float_test, evaluate_float(workspace, test));
@@ -108,7 +82,7 @@ Result<Shown> show_eval(const Shell& shell, Progress& progress) {
 }
 
 Result<Shown> show_convert(const Shell& shell, Progress& progress) {
-  THIMBLE_LET(Workspace workspace, open(shell, progress));
+  THIMBLE_LET(Workspace workspace, open_project(shell, progress));
   THIMBLE_LET(const Conversion c, convert(workspace));
   return Shown{
       {{"tflite", c.tflite.string()},
@@ -125,7 +99,7 @@ Result<Shown> show_convert(const Shell& shell, Progress& progress) {
 }
 
 Result<Shown> show_compile(const Shell& shell, Progress& progress) {
-  THIMBLE_LET(Workspace workspace, open(shell, progress));
+  THIMBLE_LET(Workspace workspace, open_project(shell, progress));
   THIMBLE_LET(const Path folder, compile_library(workspace));
   THIMBLE_LET(const Plan* plan, workspace.plan());
   return Shown{{{"library", folder.string()},
@@ -144,7 +118,7 @@ nlohmann::json sizes_json(const FirmwareImage& image) {
 }
 
 Result<Shown> show_build(const Shell& shell, const Flags& flags, Progress& progress) {
-  THIMBLE_LET(Workspace workspace, open(shell, progress));
+  THIMBLE_LET(Workspace workspace, open_project(shell, progress));
   THIMBLE_LET(const Board board, board_of(workspace, flags));
   THIMBLE_LET(const FirmwareImage image, build(workspace, board));
   const FirmwareSizes& s = image.sizes;
@@ -156,7 +130,7 @@ Result<Shown> show_build(const Shell& shell, const Flags& flags, Progress& progr
 }
 
 Result<Shown> show_all(const Shell& shell, const Flags& flags, Progress& progress) {
-  THIMBLE_LET(Workspace workspace, open(shell, progress));
+  THIMBLE_LET(Workspace workspace, open_project(shell, progress));
   THIMBLE_LET(const Board board, board_of(workspace, flags));
   THIMBLE_LET(const AllResult result, run_all(workspace, board, flags.full));
   return Shown{to_json(result), summary_screen(result)};
@@ -188,8 +162,7 @@ void add_project_verbs(Shell& shell) {
       ->required();
   verb->add_option("folder", flags->folder, "a folder that does not exist yet")->required();
 
-  add("data", "make or import the recordings, split them without leakage, and say what they are",
-      "thimble data --project my-words", [](const Shell& s, const Flags&, Progress& p) { return show_data(s, p); });
+  add_data_verbs(shell);
   verb = add("train", "train the model; goes on where an interrupted training stopped",
              "thimble train --project my-words", show_train);
   verb->add_flag("--fresh", flags->fresh, "train from scratch, whatever is there");

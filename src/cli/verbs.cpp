@@ -3,13 +3,18 @@
 namespace thimble {
 
 CLI::App* add_verb(Shell& shell, const std::string& name, const std::string& what, const std::string& example,
-                   bool of_project, std::function<Result<Shown>(Progress&)> run) {
-  CLI::App* verb = shell.app->add_subcommand(name, what);
+                   bool of_project, std::function<Result<Shown>(Progress&)> run, CLI::App* parent) {
+  CLI::App* verb = (parent ? parent : shell.app)->add_subcommand(name, what);
   verb->footer("Example:\n  " + example);
   verb->add_flag("--json", shell.json, "one JSON object on standard output");
   if (of_project) verb->add_option("--project", shell.project, "the project's folder (default: this one)");
   verb->callback([&shell, run = std::move(run)] { shell.chosen = run; });
   return verb;
+}
+
+Result<Workspace> open_project(const Shell& shell, Progress& progress) {
+  THIMBLE_LET(Project project, load_project(shell.project));
+  return Workspace(std::move(project), progress);
 }
 
 }  // namespace thimble

@@ -9,6 +9,7 @@
 
 #include "cli/terminal.h"
 #include "core/result.h"
+#include "project/workspace.h"
 
 namespace thimble {
 
@@ -26,11 +27,14 @@ struct Shell {
   std::function<Result<Shown>(Progress&)> chosen;  // set by the verb that was called
 };
 
-// Adds a verb with --json and, when of_project, --project.
+// Adds a verb with --json and, when of_project, --project. parent: the verb it belongs to; null = the program.
 CLI::App* add_verb(Shell& shell, const std::string& name, const std::string& what, const std::string& example,
-                   bool of_project, std::function<Result<Shown>(Progress&)> run);
+                   bool of_project, std::function<Result<Shown>(Progress&)> run, CLI::App* parent = nullptr);
 
-void add_project_verbs(Shell& shell);  // new, data, train, eval, convert, compile, build, all, demo
+Result<Workspace> open_project(const Shell& shell, Progress& progress);
+
+void add_data_verbs(Shell& shell);     // data, data speak, import, split, stats
+void add_project_verbs(Shell& shell);  // new, train, eval, convert, compile, build, all, demo
 void add_model_verbs(Shell& shell);    // inspect, run, bench
 void add_house_verbs(Shell& shell);    // boards, ops, doctor
 
