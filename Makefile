@@ -6,15 +6,15 @@ all: $(BUILD)/build.ninja
 	cmake --build $(BUILD) --target thimble
 
 demo: all
-	$(BUILD)/thimble demo
+	$(BUILD)/thimble demo $(BUILD)/demo
 
 test: packages-test $(BUILD)/build.ninja
 	cmake --build $(BUILD)
-	ctest --test-dir $(BUILD) --output-on-failure
+	ctest --test-dir $(BUILD) --output-on-failure -j 2
 
 check: packages-test $(BUILD)/build.ninja
 	cmake --build $(BUILD)
-	ctest --test-dir $(BUILD) --output-on-failure -L check
+	ctest --test-dir $(BUILD) --output-on-failure -j 2 -L check
 
 bench: packages-test
 	cmake -S . -B $(BUILD)-bench -G Ninja -DTHIMBLE_BENCH=ON -DTHIMBLE_TESTS=OFF
