@@ -26,7 +26,7 @@ struct Package {
 constexpr Package kPackages[] = {
     {"espeak-ng", "espeak-ng"},
     {"qemu-system-arm", "qemu-system-arm"},
-    {"arm-none-eabi-g++", "gcc-arm-none-eabi libstdc++-arm-none-eabi-newlib"},
+    {"arm-none-eabi-g++", "gcc-arm-none-eabi"},
     {"arm-none-eabi-gcc", "gcc-arm-none-eabi"},
     {"arm-none-eabi-size", "binutils-arm-none-eabi"},
     {"arm-none-eabi-nm", "binutils-arm-none-eabi"},
