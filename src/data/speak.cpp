@@ -114,7 +114,7 @@ Recording make_clip(const Recipe& recipe, const Recording& word, Rng rng) {
   const double level = gain * root_mean_square(speech);
   const size_t start = rng.below(clip.size() - speech.size() + 1);
   mix(std::span(clip).subspan(start, speech.size()), speech, gain);
-  const double snr_db = rng.uniform(options.quietest_snr_db, options.quietest_snr_db + 30);
+  const double snr_db = rng.uniform(options.lowest_snr_db, options.lowest_snr_db + 30);
   mix(clip, background(recipe, rng), level * from_db(-snr_db));
   limit(clip);
   return to_recording(clip, options.sample_rate_hz);
@@ -214,7 +214,7 @@ Outcome check_options(const SpeakOptions& options) {
   THIMBLE_TRY(in_range("voices", options.voices, 3, 48));
   THIMBLE_TRY(in_range("sample_rate_hz", options.sample_rate_hz, 4000, 48'000));
   THIMBLE_TRY(in_range("seconds", options.seconds, 0.5, 10));
-  return in_range("quietest_snr_db", options.quietest_snr_db, -20, 60);
+  return in_range("lowest_snr_db", options.lowest_snr_db, -20, 60);
 }
 
 Json settings_of(const Recipe& recipe, const std::string& version) {
@@ -225,7 +225,7 @@ Json settings_of(const Recipe& recipe, const std::string& version) {
           {"words", options.words},     {"unknown_words", options.unknown_words},
           {"silence", options.silence}, {"clips_per_class", options.clips_per_class},
           {"voices", voices},           {"sample_rate_hz", options.sample_rate_hz},
-          {"seconds", options.seconds}, {"quietest_snr_db", options.quietest_snr_db},
+          {"seconds", options.seconds}, {"lowest_snr_db", options.lowest_snr_db},
           {"seed", options.seed}};
 }
 

@@ -10,16 +10,15 @@ namespace thimble {
 struct SpeakOptions {
   std::vector<std::string> words = {"yes", "no", "up", "down", "left", "right", "stop", "go"};
   // Spoken for the class "unknown"; empty = no such class. Words that are also keywords are left out.
-  std::vector<std::string> unknown_words = {
-      "bed",   "bird",   "cat",   "dog",    "happy",  "house",  "marvin", "one",     "two",   "three",
-      "four",  "five",   "six",   "seven",  "eight",  "nine",   "zero",   "tree",    "wow",   "water",
-      "music", "window", "table", "garden", "orange", "summer", "people", "morning", "paper", "kitchen"};
+  std::vector<std::string> unknown_words = {"family",  "happy",  "monday", "marvin",  "three",  "seven",  "water",
+                                            "music",   "window", "table",  "garden",  "visual", "summer", "people",
+                                            "kitchen", "six",    "eight",  "morning", "paper",  "zero"};
   bool silence = true;  // the class "silence": noises of many colours, hum, hardly anything
   int clips_per_class = 432;
   int voices = 48;  // at most; fewer when this espeak-ng has fewer
   int sample_rate_hz = 16000;
-  double seconds = 1;          // of each clip
-  double quietest_snr_db = 5;  // least distance of the word from its noise
+  double seconds = 1;         // of each clip
+  double lowest_snr_db = 15;  // of a word to its noise; the highest is 30 dB more
   uint64_t seed = 1;
 };
 

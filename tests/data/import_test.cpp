@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "core/rng.h"
+#include "data/csv.h"
 #include "data/dataset_file.h"
 #include "data/sounds.h"
 #include "data/split.h"
@@ -168,6 +170,21 @@ TEST(ImportCsv, ErrorsNameTheLineAndTheColumn) {
   expect_words(refusal(import_text(folder, "x,y\n1,a\n2,b\n", {.label = "y"})), {"class \"a\" has only one row"});
   expect_words(refusal(import_text(folder, "x,y\n1,2\n400,2\n", {.targets = {"y"}, .value_scale = 0.01})),
                {"table.csv:3", "value_scale", "0.015625"});
+}
+
+TEST(ImportCsv, NonsenseNeverCrashes) {
+  constexpr std::string_view kAlphabet = "\",;\t\n\r x1.e-";
+  for (uint64_t seed = 0; seed < 3000; ++seed) {
+    Rng rng({seed});
+    std::string text = seed % 2 != 0 ? "x,y\n" : "";
+    for (uint64_t i = rng.below(30); i > 0; --i) text += kAlphabet[rng.below(kAlphabet.size())];
+    const auto table = parse_csv(text, "random.csv");
+    if (table) {
+      for (const CsvRow& row : table->rows) EXPECT_EQ(row.cells.size(), table->header.size()) << text;
+    } else {
+      EXPECT_FALSE(table.error().message.empty()) << text;
+    }
+  }
 }
 
 TEST(ImportCsv, KindsAreKnownByName) {

@@ -72,6 +72,23 @@ TEST(Wav, EveryShorterFileIsAnErrorAndNoCrash) {
         error_of(folder / "cut.wav", {bytes.begin(), bytes.begin() + static_cast<long>(size)}).message.empty());
 }
 
+TEST(Wav, AnyByteOfTheHeaderMayBeWrongWithoutACrash) {
+  const TemporaryFolder folder;
+  const auto good = tone_bytes(folder);
+  for (size_t at = 0; at < 44; ++at)
+    for (uint8_t value : {0x00, 0x01, 0x7F, 0x80, 0xFF}) {
+      auto bytes = good;
+      bytes[at] = value;
+      ASSERT_TRUE(write_bytes(folder / "x.wav", bytes));
+      const auto recording = read_wav(folder / "x.wav");
+      if (recording) {
+        EXPECT_LE(recording->samples.size(), 3200u) << at;
+      } else {
+        EXPECT_FALSE(recording.error().message.empty()) << at;
+      }
+    }
+}
+
 TEST(Wav, OtherEncodingsAreNamedWithTheCommandThatConverts) {
   const TemporaryFolder folder;
   for (const auto& [encoding, name] : {std::pair{3u, "floating point"}, {2u, "ADPCM"}, {6u, "A-law"}, {7u, "mu-law"}}) {
