@@ -92,6 +92,7 @@ class RecordingSink : public PipelineSink {
     recording_ = RecordingRecord{0, 0};
     dsp_ticks_ = 0;
     last_winner_ = -1;
+    begin_ = io_.ticks();  // parts this change of the pins from that of the last decision, in a trace of both
     io_.pins(0);
   }
   void end_recording() { write_record(io_, RecordKind::recording_end, recording_); }

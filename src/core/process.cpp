@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -111,6 +114,9 @@ Result<CommandResult> run_command(const Command& command) {
   if (child < 0) return fail(ErrorCode::io, fmt::format("cannot start a process: {}", std::strerror(errno)));
   if (child == 0) {
     ::setpgid(0, 0);  // Ctrl-C reaches thimble, which then ends the whole group
+#ifdef __linux__
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // and nothing goes on when thimble itself is killed
+#endif
     ::dup2(in.read_end, 0);
     ::dup2(out.write_end, 1);
     ::dup2(err.write_end, 2);

@@ -104,7 +104,7 @@ Result<Board> load_board(const std::string& id) {
   const std::string path = fmt::format("{}{}{}", kFolder, id, kSuffix);
   const auto text = resource(path);
   if (!text || id.find('/') != id.npos)
-    return fail(ErrorCode::not_found, fmt::format("there is no board \"{}\"", id), "", name_hint(id, board_ids()));
+    return fail(ErrorCode::usage, fmt::format("there is no board \"{}\"", id), "", name_hint(id, board_ids()));
   return parse_board(id, *text, path);
 }
 

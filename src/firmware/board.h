@@ -41,7 +41,7 @@ struct Board {
   bool is_host() const { return runner.kind == "host"; }
 };
 
-// Errors: not_found (unknown id, with the nearest one); usage (unknown key, with the nearest one); bad_data.
+// Errors: usage (unknown id or key, with the nearest one); bad_data.
 Result<Board> load_board(const std::string& id);
 
 // From the text of a board file; `where` names it in messages.

@@ -184,6 +184,22 @@ Outcome read_deploy(TomlTable table, Project& project) {
   return must(deploy.clips >= 0 && deploy.stride_ms >= 0, project, "[deploy] clips and stride_ms must not be negative");
 }
 
+// Settings whose names belong to a signal block or an architecture, asked before any work is done. Whether shapes fit
+// is only known with the data.
+Outcome check_settings(const Project& project) {
+  const bool table = project.data.import.kind == SourceKind::csv;
+  SignalConfig config = project.signal;
+  if (table) config.value_scale = 1;
+  if (!table && config.sample_rate_hz == 0) return {};  // that of the recordings
+  THIMBLE_LET(const Signal signal, make_signal(config));
+  ArchitectureOptions model = project.model;
+  model.input = signal.input_shape();
+  model.outputs = 1;
+  const auto graph = make_architecture(model);
+  if (!graph && graph.error().code != ErrorCode::bad_data) return tl::unexpected<Error>(graph.error());
+  return {};
+}
+
 }  // namespace
 
 Result<Project> load_project(const Path& folder) {
@@ -209,6 +225,7 @@ Result<Project> load_project(const Path& folder) {
   THIMBLE_TRY(read_quantize(root.table("quantize"), project));
   THIMBLE_TRY(read_deploy(root.table("deploy"), project));
   THIMBLE_TRY(root.finish());
+  THIMBLE_TRY(check_settings(project));
   project.model.seed = project.train.seed = project.quantize.seed = project.seed;
   return project;
 }

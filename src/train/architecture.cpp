@@ -354,7 +354,7 @@ Result<std::pair<std::string, std::string>> read_architecture(const std::string&
   }
   const std::string path = fmt::format("models/{}.toml", name);
   if (auto text = resource(path)) return std::pair{std::string(*text), path};
-  return fail(ErrorCode::not_found, fmt::format("architecture \"{}\" is not known", name), "model.architecture",
+  return fail(ErrorCode::usage, fmt::format("architecture \"{}\" is not known", name), "model.architecture",
               name_hint(name, architecture_names()));
 }
 

@@ -17,8 +17,8 @@ struct ArchitectureOptions {
   uint64_t seed = 1;            // initial weights
 };
 
-// Errors: not_found (with the nearest name), usage (unknown key, with the nearest), bad_data (shapes that do not fit,
-// naming the layer).
+// Errors: usage (unknown architecture or key, with the nearest), not_found (no such .toml), bad_data (shapes that do
+// not fit, naming the layer).
 Result<Graph> make_architecture(const ArchitectureOptions& options);
 
 std::vector<std::string> architecture_names();

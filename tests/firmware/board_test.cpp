@@ -25,7 +25,7 @@ TEST(Board, TakesItsChipsMemory) {
 TEST(Board, UnknownIdNamesTheNearest) {
   const auto board = load_board("netduinoplus");
   ASSERT_FALSE(board);
-  EXPECT_EQ(board.error().code, ErrorCode::not_found);
+  EXPECT_EQ(board.error().code, ErrorCode::usage);
   EXPECT_NE(board.error().hint.find("netduinoplus2"), std::string::npos) << board.error().hint;
   EXPECT_FALSE(load_board("chips/stm32f405"));
 }

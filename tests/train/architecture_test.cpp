@@ -66,7 +66,7 @@ TEST(Architecture, AllThatTravelWithTheProgramCanBeBuilt) {
 TEST(Architecture, AnUnknownNameSuggestsTheNearest) {
   const auto graph = make_architecture({.name = "ds_cn", .input = {1, 49, 10, 1}, .outputs = 12});
   ASSERT_FALSE(graph);
-  EXPECT_EQ(graph.error().code, ErrorCode::not_found);
+  EXPECT_EQ(graph.error().code, ErrorCode::usage);
   EXPECT_NE(graph.error().hint.find("ds_cnn"), std::string::npos);
 }
 
