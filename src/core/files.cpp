@@ -54,6 +54,29 @@ Result<Container> read_whole(const Path& path, uint64_t max_bytes) {
   return content;
 }
 
+// What is being written: under no name at all where the file system can, so that nothing is left when this process is
+// killed; else under a temporary one.
+struct Unfinished {
+  int file = -1;
+  bool named = true;
+};
+
+Unfinished open_unfinished(const Path& temporary) {
+#ifdef O_TMPFILE
+  const Path folder = temporary.has_parent_path() ? temporary.parent_path() : Path(".");
+  if (::access("/proc/self/fd", X_OK) == 0)
+    if (const int file = ::open(folder.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0644); file >= 0)
+      return {file, false};
+#endif
+  return {::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), true};
+}
+
+bool give_name(int file, const Path& name) {
+  const std::string nameless = fmt::format("/proc/self/fd/{}", file);
+  ::unlink(name.c_str());  // of a killed process that had this one's number
+  return ::linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
+}
+
 }  // namespace
 
 Result<std::vector<uint8_t>> read_bytes(const Path& path, uint64_t max_bytes) {
@@ -65,9 +88,9 @@ Result<std::string> read_text(const Path& path, uint64_t max_bytes) { return rea
 Outcome write_bytes(const Path& path, std::span<const uint8_t> bytes) {
   if (path.has_parent_path()) THIMBLE_TRY(make_folder(path.parent_path()));
   const Path temporary = path.string() + fmt::format(".{}.part", ::getpid());
-  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const auto [file, named] = open_unfinished(temporary);
   if (file < 0) return os_error(path, "open it for writing");
-  const auto give_up = [&](std::string_view doing) {
+  const auto give_up = [&, file = file](std::string_view doing) {
     auto error = os_error(path, doing);
     ::close(file);
     ::unlink(temporary.c_str());
@@ -81,8 +104,8 @@ Outcome write_bytes(const Path& path, std::span<const uint8_t> bytes) {
     done += static_cast<size_t>(wrote);
   }
   if (::fsync(file) != 0 && errno != EINVAL) return give_up("write it to disk");
-  if (::close(file) != 0) return os_error(path, "close it");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+  if (!named && !give_name(file, temporary)) return give_up("put it in place");
+  if (::close(file) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) {
     auto error = os_error(path, "put it in place");
     ::unlink(temporary.c_str());
     return error;

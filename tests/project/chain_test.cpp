@@ -206,7 +206,7 @@ int main(void) {
       {"g++", "-std=c++17", "-O2", "-fno-exceptions", "-I", library, "-c", library / "tones.cpp", "-o", "tones.o"});
   must_run({"gcc", "main.o", "tones.o", "-o", "program"});
   const std::vector<uint8_t> expected = outputs_on("host", 5), input = read_bytes(*root_ / "in.bin").value();
-  const std::string out = must_run({"./program"}, std::string(input.begin(), input.end()));
+  const std::string out = must_run({(here / "program").string()}, std::string(input.begin(), input.end()));
   EXPECT_EQ(std::vector<uint8_t>(out.begin(), out.end()), expected);
 }
 
