@@ -90,12 +90,28 @@ void count_instructions(BoardRun& run, const Signal& signal) {
   if (run.inferences > 0) run.model_instructions = model / static_cast<double>(run.inferences);
 }
 
+// Moments of silence to play before a recording so that, however long it is, an inference falls on its last whole
+// frame, as the features that evaluation looks at do. Whole hops, which leave the frames where they are.
+int64_t silence_before(int64_t moments, const device::PipelineConfig& pipeline) {
+  const int64_t hop = pipeline.hop_samples;
+  int64_t unheard = (moments - pipeline.frame_samples) % hop;
+  if (unheard < 0) unheard += hop;
+  for (int64_t silence = 0;; silence += hop) {
+    const int64_t since_first = moments + silence - unheard - pipeline.warmup_samples;
+    if (since_first >= 0 && since_first % pipeline.stride_samples < hop) return silence;
+  }
+}
+
 Result<std::vector<std::vector<int16_t>>> load_recordings(const Dataset& dataset, const Features& features,
-                                                          std::span<const size_t> rows) {
+                                                          std::span<const size_t> rows,
+                                                          const device::PipelineConfig& pipeline) {
   std::vector<std::vector<int16_t>> recordings;
   for (size_t row : rows) {
-    THIMBLE_LET(Recording recording, load_recording(dataset, dataset.samples[features.sample_of[row]]));
-    recordings.push_back(std::move(recording.samples));
+    THIMBLE_LET(const Recording recording, load_recording(dataset, dataset.samples[features.sample_of[row]]));
+    const auto moments = static_cast<int64_t>(recording.samples.size()) / pipeline.channels;
+    std::vector<int16_t> samples(static_cast<size_t>(silence_before(moments, pipeline) * pipeline.channels));
+    samples.insert(samples.end(), recording.samples.begin(), recording.samples.end());
+    recordings.push_back(std::move(samples));
   }
   return recordings;
 }
@@ -125,7 +141,7 @@ Result<BoardRun> run_on_board(Workspace& workspace, const Board& board, bool ful
   const std::vector<size_t> test = rows_of(*features, Split::test);
   run.test_rows = static_cast<int64_t>(test.size());
   run.rows = choose_stratified(*features, test, full ? 0 : project.deploy.clips, project.seed);
-  THIMBLE_LET(const auto recordings, load_recordings(*dataset, *features, run.rows));
+  THIMBLE_LET(const auto recordings, load_recordings(*dataset, *features, run.rows, spec.stream->pipeline));
 
   THIMBLE_LET(const auto runner, make_runner(spec, board, project.out("firmware/" + board.id)));
   THIMBLE_LET(run.log, runner->run_recordings(recordings, workspace.progress()));

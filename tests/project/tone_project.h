@@ -8,12 +8,13 @@ namespace thimble::testing_program {
 
 constexpr int kToneRate = 8000;
 
-// Half a second: a tone of the class's pitch as this voice makes it, or noise, in some noise.
+// A tone of the class's pitch as this voice makes it, or noise, in some noise. Voices differ in how long they last: 300
+// ms and 90 ms more from voice to voice.
 inline Recording make_sound(const std::string& label, int voice, int take) {
   Rng rng({static_cast<uint64_t>(label[0]), static_cast<uint64_t>(voice), static_cast<uint64_t>(take)});
   const double pitch = (label == "low" ? 300 : 1500) * (1 + 0.06 * voice);
   Recording sound{kToneRate, 1, {}};
-  for (int i = 0; i < kToneRate / 2; ++i) {
+  for (int i = 0; i < kToneRate * (300 + 90 * voice) / 1000; ++i) {
     const double phase = 2 * std::numbers::pi * pitch * i / kToneRate;
     const double tone = label == "noise" ? 0 : 6000 * std::sin(phase) * (i > 400 + 200 * take);
     sound.samples.push_back(static_cast<int16_t>(tone + 600 * (rng.uniform() - 0.5)));
