@@ -1,11 +1,12 @@
-// Parameters of a kernel: a struct of int32 fields and their names, from one list. Real-valued parameters travel as their bits.
+// Parameters of a kernel: a struct of int32 fields and their names, from one list. Real-valued parameters travel as
+// their bits.
 #pragma once
 #include <stdint.h>
 
-#define THIMBLE_PARAMS(Name, ...)                                       \
-  struct Name {                                                         \
-    int32_t __VA_ARGS__;                                                \
-    static constexpr const char* names() { return #__VA_ARGS__; }       \
+#define THIMBLE_PARAMS(Name, ...)                                 \
+  struct Name {                                                   \
+    int32_t __VA_ARGS__;                                          \
+    static constexpr const char* names() { return #__VA_ARGS__; } \
   }
 
 namespace thimble {

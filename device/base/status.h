@@ -6,7 +6,7 @@ namespace thimble {
 namespace device {
 
 // THIMBLE_STATUS(name, number, cause, remedy)
-enum class [[nodiscard]] Status : uint8_t {
+enum class [[nodiscard]] Status : uint8_t{
 #define THIMBLE_STATUS(name, number, cause, remedy) name = number,
 #include "device/base/status.def"
 #undef THIMBLE_STATUS

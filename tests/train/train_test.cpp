@@ -19,20 +19,20 @@ double test_error(const TrainedModel& model, const Features& features) {
   return error / static_cast<double>(test.size());
 }
 
-// Asks to stop, as Ctrl-C does, when an epoch begins.
+// Asks to stop, as Ctrl-C does, in an epoch ("epoch 4/6").
 class StopsAtEpoch : public Progress {
  public:
-  explicit StopsAtEpoch(std::string title) : title_(std::move(title)) {}
+  explicit StopsAtEpoch(std::string epoch) : epoch_(std::move(epoch)) {}
   ~StopsAtEpoch() override { stop_requested = false; }
-  void begin(std::string_view title, int64_t) override {
-    if (title == title_) stop_requested = true;
+  void begin(std::string_view, int64_t) override {}
+  void update(int64_t, std::string_view detail) override {
+    if (detail.starts_with(epoch_)) stop_requested = true;
   }
-  void update(int64_t, std::string_view) override {}
   void end(std::string_view) override {}
   void note(std::string_view) override {}
 
  private:
-  std::string title_;
+  std::string epoch_;
 };
 
 class Notes : public Progress {
