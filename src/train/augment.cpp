@@ -29,6 +29,13 @@ double draw_beta(Rng& rng, double alpha) {
   }
 }
 
+// A log-mel feature, log2(1 + energy / floor), of a sound with so many times the power: silence stays silence.
+float amplified(int16_t feature, double feature_scale, float power) {
+  if (feature <= 0) return feature;
+  const auto scale = static_cast<float>(feature_scale);
+  return std::log2(1 + (std::exp2(scale * feature) - 1) * power) / scale;
+}
+
 void draw_input(const Features& features, const AugmentOptions& augment, size_t index, Rng& rng,
                 std::span<float> input) {
   const std::span<const int16_t> source = features.sample(index);
@@ -36,13 +43,14 @@ void draw_input(const Features& features, const AugmentOptions& augment, size_t 
   const int64_t bands = features.feature_count() / frames;
   // What leaves on one side is replaced by the outermost frame, or band, of the other.
   const int64_t shift = draw_offset(rng, augment.shift_frames), band_shift = draw_offset(rng, augment.shift_bands);
-  const float gain = static_cast<float>(rng.uniform(-augment.gain, augment.gain)) / features.feature_std;
+  const auto power = static_cast<float>(std::exp2(rng.uniform(-augment.gain, augment.gain)));
   for (int64_t frame = 0; frame < frames; ++frame) {
     const int64_t from = std::clamp<int64_t>(frame - shift, 0, frames - 1);
     for (int64_t band = 0; band < bands; ++band) {
       const int64_t from_band = std::clamp<int64_t>(band - band_shift, 0, bands - 1);
+      const int16_t feature = source[static_cast<size_t>(from * bands + from_band)];
       input[static_cast<size_t>(frame * bands + band)] =
-          features.normalized(source[static_cast<size_t>(from * bands + from_band)]) + gain;
+          features.normalized(augment.gain > 0 ? amplified(feature, features.signal.feature_scale, power) : feature);
     }
   }
   if (augment.noise > 0)

@@ -31,8 +31,8 @@ struct Features {
   std::string hash;
 
   int64_t feature_count() const { return element_count(sample_shape); }
-  float normalized(int16_t feature) const {
-    return (static_cast<float>(signal.feature_scale) * static_cast<float>(feature) - feature_mean) / feature_std;
+  float normalized(float feature) const {
+    return (static_cast<float>(signal.feature_scale) * feature - feature_mean) / feature_std;
   }
   std::span<const int16_t> sample(size_t index) const {
     return std::span(data).subspan(index * static_cast<size_t>(feature_count()), static_cast<size_t>(feature_count()));

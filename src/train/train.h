@@ -17,7 +17,7 @@ struct AugmentOptions {
   int shift_bands = 0;       // at most, either way: other voices' pitch and vocal tract
   int time_mask_frames = 0;  // longest run of frames replaced by the mean
   int band_mask = 0;         // widest run of features replaced by the mean
-  double gain = 0;           // at most, either way, added to log features (in real feature units)
+  double gain = 0;           // log_mel only: at most so many doublings of power, either way
   double mixup = 0;          // alpha of mixup (Zhang et al. 2018); 0 = off
   double noise = 0;          // standard deviation of Gaussian noise added, in units of the feature's own deviation
 };
