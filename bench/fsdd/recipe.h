@@ -46,7 +46,7 @@ inline ArchitectureOptions architecture(uint64_t seed) {
 // Speakers are recorded at levels up to 20 dB apart, hence the gain. The last epoch is kept.
 inline TrainOptions training(uint64_t seed) {
   return {
-      .epochs = 40,
+      .epochs = 60,
       .batch = 64,
       .learning_rate = 0.004,
       .weight_decay = 0.01,
