@@ -15,7 +15,9 @@ std::string measure(const Evaluation& e) {
   return fmt::format("MAE {:.4f}, MSE {:.5f}", e.regression->mae, e.regression->mse);
 }
 
-std::string count(double value) { return fmt::format("{:.3f} M", value / 1e6); }
+std::string count(double value) {
+  return value < 1e5 ? fmt::format("{:.0f}", value) : fmt::format("{:.3f} M", value / 1e6);
+}
 
 }  // namespace
 

@@ -11,7 +11,9 @@ namespace {
 
 std::string percent(double part) { return fmt::format("{:.1f} %", part * 100); }
 std::string kib(int64_t bytes) { return fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024); }
-std::string millions(double count) { return fmt::format("{:.2f} M", count / 1e6); }
+std::string millions(double count) {
+  return count < 1e5 ? fmt::format("{:.0f}", count) : fmt::format("{:.2f} M", count / 1e6);
+}
 
 // Names of the actuators, in their order.
 std::vector<std::string> actuator_names(const StreamSpec& stream) {

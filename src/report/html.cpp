@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace thimble {
 
@@ -17,7 +18,7 @@ h1{font-size:1.6rem;margin:0 0 .2rem}h2{font-size:1.15rem;margin:2rem 0 .6rem;bo
 .headline{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.8rem;margin:1.2rem 0}
 .headline div{border:1px solid var(--line);border-radius:.6rem;padding:.6rem .8rem}
 .headline b{display:block;font-size:1.35rem}.headline span{opacity:.7;font-size:.85rem}
-.charts{max-width:1000px;display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:1rem}
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(380px,1fr));gap:1rem}
 svg{width:100%;height:auto}.wide{max-width:640px}.title{font-weight:600;font-size:13px}.tick{font-size:11px}.label{font-size:12px;opacity:.8}
 text{fill:currentColor}.grid{stroke:var(--line);stroke-width:1}
 table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:left}
@@ -133,11 +134,13 @@ std::string pin_section(const std::vector<PinSpan>& pins) {
     actuators = std::max(actuators, pin.actuator + 1);
   }
   const double row = 22, left = 90, width = 960;
+  std::set<int> labelled;
   std::string text = fmt::format("<svg viewBox='0 0 {} {}' role='img'>", width, row * actuators + 30);
   for (const PinSpan& pin : pins) {
     const double y = row * pin.actuator + 4, scale = (width - left - 10) / std::max(end, 1e-9);
-    text +=
-        fmt::format("<text x='{}' y='{}' class='tick' text-anchor='end'>{}</text>", left - 6, y + 13, escape(pin.name));
+    if (labelled.insert(pin.actuator).second)
+      text += fmt::format("<text x='{}' y='{}' class='tick' text-anchor='end'>{}</text>", left - 6, y + 13,
+                          escape(pin.name));
     text += fmt::format(
         "<rect x='{:.1f}' y='{}' width='{:.1f}' height='16' fill='#059669'><title>{}: {:.2f} s to {:.2f} "
         "s</title></rect>",
