@@ -1,3 +1,4 @@
+#include "core/file_lock.h"
 #include "core/process.h"
 #include "emulate/batches.h"
 #include "emulate/qemu.h"
@@ -12,8 +13,8 @@ constexpr double kTimeoutSeconds = 120, kTimeoutPerItemSeconds = 10;
 
 class QemuRunner : public Runner {
  public:
-  QemuRunner(const FirmwareSpec& spec, const Board& board, Path folder, FirmwareImage image)
-      : spec_(spec), board_(board), folder_(std::move(folder)), image_(std::move(image)) {}
+  QemuRunner(const FirmwareSpec& spec, const Board& board, Path folder, FirmwareImage image, FileLock lock)
+      : spec_(spec), board_(board), folder_(std::move(folder)), image_(std::move(image)), lock_(std::move(lock)) {}
 
   const FirmwareImage* image() const override { return &image_; }
 
@@ -45,6 +46,7 @@ class QemuRunner : public Runner {
   Board board_;
   Path folder_;
   FirmwareImage image_;
+  FileLock lock_;  // on the folder's firmware and runs
 };
 
 }  // namespace
@@ -52,8 +54,9 @@ class QemuRunner : public Runner {
 Result<std::unique_ptr<Runner>> make_qemu_runner(const FirmwareSpec& spec, const Board& board, const Path& folder) {
   THIMBLE_TRY(find_program("qemu-system-arm"));
   const Path absolute = std::filesystem::absolute(folder);
+  THIMBLE_LET(FileLock lock, FileLock::take(absolute / "run.lock"));
   THIMBLE_LET(FirmwareImage image, build_firmware(spec, board, absolute));
-  return std::make_unique<QemuRunner>(spec, board, absolute, std::move(image));
+  return std::make_unique<QemuRunner>(spec, board, absolute, std::move(image), std::move(lock));
 }
 
 }  // namespace thimble

@@ -1,5 +1,6 @@
 #include "firmware/build.h"
 
+#include "core/file_lock.h"
 #include "core/resources.h"
 #include "firmware/emit_app.h"
 #include "firmware/linker_script.h"
@@ -66,6 +67,7 @@ Result<FirmwareImage> build_firmware(const FirmwareSpec& spec, const Board& boar
   THIMBLE_LET(const EmittedModel model, emit_model(spec.plan, options));
   THIMBLE_LET(const std::string config, board_config(board));
   const Path generated = folder / kGenerated;
+  THIMBLE_LET(const FileLock lock, FileLock::take(folder / "build.lock"));
   THIMBLE_TRY(unpack_resources("device/", folder));
   THIMBLE_TRY(update_text(generated / (model.name + ".h"), model.header));
   THIMBLE_TRY(update_text(generated / (model.name + ".cpp"), model.source));

@@ -145,6 +145,26 @@ TEST_F(Chain, RawTensorsGiveTheSameBytesOnEveryBoard) {
   EXPECT_EQ(outputs_on("mps2-an386", kSamples), host);
 }
 
+// Several at once share the firmware of a model and its folder.
+TEST_F(Chain, RunsAtTheSameTimeDoNotMeet) {
+  std::vector<std::unique_ptr<Running>> runs;
+  const auto out = [&](const std::string& board, int run) { return *root_ / fmt::format("{}-{}.out", board, run); };
+  for (int run = 0; run < 3; ++run) {
+    const Path in = *root_ / fmt::format("same-time-{}.in", run);
+    ASSERT_TRUE(write_bytes(in, std::vector<uint8_t>(24 * 12 * 30, static_cast<uint8_t>(40 * run))));
+    for (const std::string board : {"netduinoplus2", "host"})
+      runs.push_back(std::make_unique<Running>(
+          Words{"run", model(), "--board", board, "--input", in, "--output", out(board, run)},
+          Surroundings{.environment = {{"XDG_CACHE_HOME", (*root_ / "new-cache").string()}}}));
+  }
+  for (const auto& run : runs) {
+    const Ran ran = run->wait();
+    EXPECT_EQ(ran.status, 0) << ran.err;
+  }
+  for (int run = 0; run < 3; ++run)
+    EXPECT_EQ(read_bytes(out("netduinoplus2", run)).value(), read_bytes(out("host", run)).value()) << run;
+}
+
 TEST_F(Chain, InputThatDoesNotDivideIsRefused) {
   ASSERT_TRUE(write_bytes(*root_ / "odd.bin", std::vector<uint8_t>(24 * 12 + 1)));
   for (const char* board : {"host", "netduinoplus2"}) {

@@ -1,4 +1,6 @@
 // Ctrl-C, and worse: what was reached stays, nothing else does, and the next call goes on to the same result.
+#include <algorithm>
+
 #include "project/tone_project.h"
 
 using namespace thimble;
@@ -74,6 +76,23 @@ TEST_F(InterruptedTraining, ByKill) {
 
 namespace {
 
+// Waits until the program has a child of that name, sends the signal, and takes the program's end. All children.
+std::map<pid_t, std::string> stop_at_child(Running& running, const std::string& child, int signal, Ran& ran) {
+  std::map<pid_t, std::string> children;
+  EXPECT_TRUE(eventually([&] {
+    children = descendants(running.id());
+    return std::ranges::any_of(children, [&](const auto& found) { return found.second == child; });
+  })) << child;
+  running.send(signal);
+  ran = running.wait();
+  return children;
+}
+
+void expect_ended(const std::map<pid_t, std::string>& children) {
+  for (const auto& [id, name] : children)
+    EXPECT_TRUE(eventually([id = id] { return !is_alive(id); }, 10)) << name << " is still there";
+}
+
 // A model file and more input for it than an emulator gets through in the test's time.
 class InterruptedRun : public testing::Test {
  protected:
@@ -81,7 +100,6 @@ class InterruptedRun : public testing::Test {
     make_tone_project(folder_.path(), {{"epochs = 30", "epochs = 1"}});
     ASSERT_EQ(call({"train", "--project", folder_.path()}).status, 0);
     ASSERT_EQ(call({"convert", "--project", folder_.path()}).status, 0);
-    const auto model = json_of({"inspect", "--json", folder_ / "out/model.tflite"});
     ASSERT_TRUE(write_bytes(folder_ / "in.bin", std::vector<uint8_t>(24 * 12 * 20000)));
   }
 
@@ -90,14 +108,7 @@ class InterruptedRun : public testing::Test {
     Running run({"run", folder_ / "out/model.tflite", "--board", "netduinoplus2", "--input", folder_ / "in.bin",
                  "--output", folder_ / "out.bin"},
                 {.environment = {{"XDG_CACHE_HOME", (folder_ / "cache").string()}}});
-    std::map<pid_t, std::string> children;
-    EXPECT_TRUE(eventually([&] {
-      children = descendants(run.id());
-      return std::ranges::any_of(children, [](const auto& child) { return child.second.starts_with("qemu-system"); });
-    }));
-    run.send(signal);
-    ran = run.wait();
-    return children;
+    return stop_at_child(run, "qemu-system-arm", signal, ran);
   }
 
   TemporaryFolder folder_;
@@ -109,7 +120,7 @@ TEST_F(InterruptedRun, CtrlCEndsTheEmulators) {
   Ran ran;
   const auto children = run_until(SIGINT, ran);
   expect_refused(ran, 1, {"stopped by the user"});
-  for (const auto& [id, name] : children) EXPECT_FALSE(is_alive(id)) << name;
+  expect_ended(children);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out.bin"));
   expect_nothing_half_written(folder_.path());
 }
@@ -118,7 +129,33 @@ TEST_F(InterruptedRun, KillEndsTheEmulatorsToo) {
   Ran ran;
   const auto children = run_until(SIGKILL, ran);
   EXPECT_EQ(ran.status, 128 + SIGKILL);
-  for (const auto& [id, name] : children)
-    EXPECT_TRUE(eventually([id = id] { return !is_alive(id); }, 10)) << name << " is still there";
+  expect_ended(children);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out.bin"));
+}
+
+TEST_F(InterruptedRun, CtrlCEndsTheCompilers) {
+  Running building({"build", "--project", folder_.path()});
+  Ran ran;
+  expect_ended(stop_at_child(building, "cc1plus", SIGINT, ran));
+  expect_refused(ran, 1, {"stopped by the user"});
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out/firmware/netduinoplus2/firmware.elf"));
+  const Ran again = call({"build", "--project", folder_.path()});
+  EXPECT_EQ(again.status, 0) << again.err;
+}
+
+TEST(InterruptedSpeaking, GoesOnToTheSameWords) {
+  TemporaryFolder folder;
+  const Words speak = {"data", "speak", "words", "--words", "yes", "no", "--clips", "60", "--voices", "12", "--json"};
+  std::filesystem::create_directories(folder / "stopped");
+  std::filesystem::create_directories(folder / "whole");
+  Running speaking(speak, {.folder = folder / "stopped"});
+  EXPECT_TRUE(eventually([&] { return std::filesystem::exists(folder / "stopped/words/yes"); }));
+  Ran ran;
+  expect_ended(stop_at_child(speaking, "espeak-ng", SIGINT, ran));
+  EXPECT_EQ(ran.status, 1) << ran.err;
+  EXPECT_NE(ran.err.find("stopped by the user"), std::string::npos) << ran.err;
+  expect_nothing_half_written(folder.path());
+  EXPECT_GT(json_of(speak, {.folder = folder / "stopped"}).at("made"), 0);
+  EXPECT_GT(json_of(speak, {.folder = folder / "whole"}).at("made"), 0);
+  EXPECT_EQ(files_below(folder / "stopped"), files_below(folder / "whole"));
 }
