@@ -34,6 +34,9 @@ Result<Shown> show_model_run(const Flags& flags, Progress& progress) {
 }
 
 Result<Shown> show_project_run(const Shell& shell, const Flags& flags, Progress& progress) {
+  if (!flags.input.empty() || !flags.output.empty())
+    return fail(ErrorCode::usage, "--input and --output belong to a model file, found none", "",
+                "example: thimble run model.tflite --board host --input in.bin --output out.bin");
   THIMBLE_LET(Project project, load_project(shell.project));
   Workspace workspace(std::move(project), progress);
   THIMBLE_LET(const Board board, load_board(flags.board.empty() ? workspace.project().deploy.board : flags.board));

@@ -13,10 +13,11 @@ namespace {
 
 tl::unexpected<Error> os_error(const Path& path, std::string_view doing) {
   const int code = errno;
-  const char* hint = code == ENOSPC   ? "free some space on this disk and run the command again"
-                     : code == EACCES ? "check who owns the folder and its permissions"
-                     : code == ENOENT ? "check the spelling of the path"
-                                      : "";
+  const char* hint = code == ENOSPC    ? "free some space on this disk and run the command again"
+                     : code == EACCES  ? "check who owns the folder and its permissions"
+                     : code == ENOENT  ? "check the spelling of the path"
+                     : code == ENOTDIR ? "a part of the path is a file, not a folder"
+                                       : "";
   return fail(code == ENOENT ? ErrorCode::not_found : ErrorCode::io,
               fmt::format("cannot {}: {}", doing, std::strerror(code)), path.string(), hint);
 }

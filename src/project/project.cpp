@@ -239,6 +239,7 @@ std::vector<std::string> project_templates() {
 Outcome new_project(const std::string& template_name, const Path& folder) {
   for (const Template& known : kTemplates) {
     if (known.name != template_name) continue;
+    if (folder.empty()) return fail(ErrorCode::usage, "the folder has no name", "", "name a new folder");
     std::error_code code;
     if (std::filesystem::exists(folder) && !std::filesystem::is_empty(folder, code))
       return fail(ErrorCode::usage, "the folder is not empty", folder.string(),

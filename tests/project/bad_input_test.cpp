@@ -185,12 +185,16 @@ TEST(Words, MistakesAreUsageErrors) {
   expect_refused(call({"bench", "m.tflite"}), 2, {"--board"});
   expect_refused(call({"train", "--fresh", "--resume"}), 2, {"--fresh", "--resume"});
   expect_refused(call({"run", "m.tflite"}), 2, {"--input", "--output", "example"});
+  expect_refused(call({"run", "--input", "in.bin"}), 2, {"--input", "model file"});
+  expect_refused(call({"new", "sine", ""}), 2, {"the folder has no name"});
 }
 
 TEST(Words, WrongPathsAndFiles) {
   TemporaryFolder folder;
   expect_refused(call({"train", "--project", folder / "nowhere"}), 1, {"no thimble.toml", "thimble new"});
   expect_refused(call({"inspect", folder / "m.tflite"}), 1, {"m.tflite", "check the spelling"});
+  ASSERT_TRUE(write_text(folder / "file", ""));
+  expect_refused(call({"train", "--project", folder / "file"}), 1, {"file, not a folder"});
   ASSERT_TRUE(write_text(folder / "m.tflite", "[project]\nname = \"not a model\"\n"));
   expect_refused(call({"inspect", folder / "m.tflite"}), 1, {"m.tflite", "not a .tflite model"});
   expect_refused(call({"bench", folder / "m.tflite", "--board", "mps2-an385"}), 2, {"did you mean \"mps2-an386\"?"});
