@@ -7,7 +7,7 @@ target_include_directories(tl_expected SYSTEM INTERFACE ${TL_EXPECTED_DIR})
 
 # -Wno-restrict: GCC 12 sees overlaps in std::string that are not there (its bug 105651).
 add_library(thimble_flags INTERFACE)
-target_compile_options(thimble_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers -Wno-restrict -ffp-contract=off)
+target_compile_options(thimble_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -ffp-contract=off)
 if(THIMBLE_SANITIZE)
   # GCC's manual: sanitizers cause false positives of this warning.
   target_compile_options(thimble_flags INTERFACE -fsanitize=${THIMBLE_SANITIZE} -fno-sanitize-recover=all -g -Wno-maybe-uninitialized)
