@@ -52,7 +52,8 @@ Result<std::vector<KernelCall>> lower_convolution(const LowerArgs& args, std::st
   const Graph& graph = args.graph;
   const Node& node = args.node;
   const Value &input = graph[node.inputs[0]], &weights = graph[node.inputs[1]], &output = graph[node.outputs[0]];
-  if (!weights.constant) return cannot_lower(node, "the weights must be constant");
+  if (!weights.constant || weights.type.dtype != output.type.dtype)
+    return cannot_lower(node, fmt::format("the weights must be constant {}", name_of(output.type.dtype)));
   const Shape& taps = weights.type.shape;
   THIMBLE_LET(const Window window, make_window(node.attrs, input.type.shape, taps[1], taps[2]));
   const std::string activation = node.attrs.word("activation", "none");
@@ -68,7 +69,8 @@ Result<std::vector<KernelCall>> lower_convolution(const LowerArgs& args, std::st
   if (!is_int8(output)) {
     const FloatRange range = activation_range(activation);
     KernelCall call = make(F32Params{}, device::bits_of(range.min), device::bits_of(range.max), "f32");
-    call.operand(float_bias(graph, node, taps[static_cast<size_t>(channel_axis)])).operand(node.outputs[0]);
+    THIMBLE_LET(Tensor bias, float_bias(graph, node, taps[static_cast<size_t>(channel_axis)]));
+    call.operand(std::move(bias)).operand(node.outputs[0]);
     return std::vector{std::move(call)};
   }
   THIMBLE_LET(ChannelConstants constants, channel_constants(graph, node, channel_axis));

@@ -59,7 +59,8 @@ Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
   const Node& node = args.node;
   const Value& output = graph[node.outputs[0]];
   const Value& weights = graph[node.inputs[1]];
-  if (!weights.constant) return cannot_lower(node, "the weights must be constant");
+  if (!weights.constant || weights.type.dtype != output.type.dtype)
+    return cannot_lower(node, fmt::format("the weights must be constant {}", name_of(output.type.dtype)));
   const auto rows = static_cast<int32_t>(output.type.shape[0]);
   const auto outputs = static_cast<int32_t>(weights.type.shape[0]),
              inputs = static_cast<int32_t>(weights.type.shape[1]);
@@ -79,13 +80,11 @@ Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
     return std::vector{std::move(call)};
   }
   const FloatRange range = activation_range(activation);
+  THIMBLE_LET(Tensor bias, float_bias(graph, node, outputs));
   auto call = KernelCall::make(
       "fully_connected_f32",
       device::FullyConnectedF32Params{rows, inputs, outputs, device::bits_of(range.min), device::bits_of(range.max)});
-  call.operand(node.inputs[0])
-      .operand(*weights.constant)
-      .operand(float_bias(graph, node, outputs))
-      .operand(node.outputs[0]);
+  call.operand(node.inputs[0]).operand(*weights.constant).operand(std::move(bias)).operand(node.outputs[0]);
   return std::vector{std::move(call)};
 }
 

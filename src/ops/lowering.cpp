@@ -84,9 +84,12 @@ Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node,
                           Tensor::from<int8_t>({channels}, shift)};
 }
 
-Tensor float_bias(const Graph& graph, const Node& node, int64_t channels) {
-  if (node.inputs.size() > 2 && node.inputs[2] != kNoValue) return *graph[node.inputs[2]].constant;
-  return Tensor::zeros(DType::f32, {channels});
+Result<Tensor> float_bias(const Graph& graph, const Node& node, int64_t channels) {
+  if (node.inputs.size() <= 2 || node.inputs[2] == kNoValue) return Tensor::zeros(DType::f32, {channels});
+  const Value& given = graph[node.inputs[2]];
+  if (!given.constant || given.type.dtype != DType::f32 || given.constant->size() != channels)
+    return cannot_lower(node, fmt::format("the bias must be {} constant float32 values", channels));
+  return *given.constant;
 }
 
 void apply_activation(std::string_view activation, const FloatView& output) {

@@ -47,8 +47,8 @@ enum class ScaleProduct { in_double, in_float };
 Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node, int channel_axis,
                                            ScaleProduct product = ScaleProduct::in_double);
 
-// Float bias of a linear op, zeros when absent.
-Tensor float_bias(const Graph& graph, const Node& node, int64_t channels);
+// Float bias of a linear op, zeros when absent. Errors: unsupported when it is not that many constant numbers.
+Result<Tensor> float_bias(const Graph& graph, const Node& node, int64_t channels);
 
 // Error for a tensor that must be constant, quantised ... and is not.
 tl::unexpected<Error> cannot_lower(const Node& node, std::string message);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ops/ops.h"
 #include "plan/session.h"
 #include "random_graph.h"
 
@@ -157,4 +158,33 @@ TEST(Plan, VerifyFindsAPlanThatWasTamperedWith) {
   Plan short_constants = plan;
   short_constants.constants.resize(4);
   EXPECT_FALSE(verify(short_constants));
+}
+
+// A damaged file can make a layer's weights or bias flow instead of being constant.
+TEST(Plan, AFloatLayerWhoseBiasIsNotConstantIsRefused) {
+  Graph graph;
+  const auto value = [&](const char* name, const Shape& shape) {
+    Value added;
+    added.name = name;
+    added.type.shape = shape;
+    return graph.add(added);
+  };
+  const auto constant = [&](const char* name, const Shape& shape) {
+    const ValueId id = value(name, shape);
+    graph[id].constant = std::make_shared<Tensor>(Tensor::zeros(DType::f32, shape));
+    return id;
+  };
+  graph.inputs = {value("x", {1, 3}), value("bias", {2})};
+  graph.outputs = {value("y", {1, 2})};
+  graph.nodes = {{.op = ops::find("fully_connected"),
+                  .name = "layer",
+                  .inputs = {graph.inputs[0], constant("weights", {2, 3}), graph.inputs[1]},
+                  .outputs = graph.outputs}};
+  const auto refused = make_plan(graph, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().where, "layer");
+  graph.nodes[0].inputs[2] = constant("one number", {});
+  EXPECT_FALSE(make_plan(graph, {}));
+  graph.nodes[0].inputs[2] = constant("bias of two", {2});
+  EXPECT_TRUE(make_plan(graph, {}));
 }

@@ -129,7 +129,7 @@ Offset<void> OptionsWriter::finish(flatbuffers::FlatBufferBuilder& builder) cons
   std::map<size_t, Offset<void>> lists;  // a table's vectors must be finished before it starts
   for (const auto& [index, value] : values_)
     if (const auto* list = std::get_if<std::vector<int64_t>>(&value))
-      with_type(element_type(index), [&](auto zero) {
+      with_type(element_type(index), [&, index = index](auto zero) {
         const std::vector<decltype(zero)> stored(list->begin(), list->end());
         lists[index] = builder.CreateVector(stored).Union();
       });
@@ -140,7 +140,7 @@ Offset<void> OptionsWriter::finish(flatbuffers::FlatBufferBuilder& builder) cons
       builder.AddOffset(field.slot(), lists[index]);
       continue;
     }
-    with_type(field.type, [&](auto zero) {
+    with_type(field.type, [&, &value = value](auto zero) {
       using Element = decltype(zero);
       const auto* integer = std::get_if<int64_t>(&value);
       builder.AddElement(field.slot(),
