@@ -52,7 +52,7 @@ struct CallRecord {
 };
 
 constexpr uint32_t kConstantOperand = 0x80000000u;
-constexpr int kMaxOperands = 16;
+constexpr int kMaxOperands = 32;
 
 }  // namespace device
 }  // namespace thimble

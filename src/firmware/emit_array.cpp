@@ -85,7 +85,7 @@ std::string_view c_type(DType dtype) {
     case DType::i64:
       return "int64_t";
     case DType::boolean:
-      return "bool";
+      return "uint8_t";
   }
   return "uint8_t";
 }

@@ -43,10 +43,22 @@ Outcome verify_quantization(const Value& value) {
   if (value.type.dtype == DType::i8)
     for (int32_t zero : q.zero_point)
       if (zero < -128 || zero > 127) return broken(value.name, fmt::format("zero point {} is outside int8", zero));
+  if (value.type.dtype == DType::u8)
+    for (int32_t zero : q.zero_point)
+      if (zero < 0 || zero > 255) return broken(value.name, fmt::format("zero point {} is outside uint8", zero));
+  if (value.type.dtype == DType::i16)
+    for (int32_t zero : q.zero_point)
+      if (zero != 0) return broken(value.name, fmt::format("int16 is symmetric, found zero point {}", zero));
   return {};
 }
 
 Outcome verify_constant(const Value& value) {
+  if (value.initial &&
+      (value.constant || value.initial->dtype != value.type.dtype || value.initial->shape != value.type.shape ||
+       value.initial->bytes.size() != static_cast<size_t>(value.initial->size()) * size_of(value.type.dtype)))
+    return broken(value.name,
+                  fmt::format("state is {} {}, declared {} {}", name_of(value.initial->dtype),
+                              to_string(value.initial->shape), name_of(value.type.dtype), to_string(value.type.shape)));
   if (!value.constant) return {};
   if (value.constant->dtype != value.type.dtype || value.constant->shape != value.type.shape)
     return broken(value.name, fmt::format("constant is {} {}, declared {} {}", name_of(value.constant->dtype),
@@ -59,9 +71,10 @@ Outcome verify_constant(const Value& value) {
 
 Outcome verify_activation(const Node& node) {
   const std::string activation = node.attrs.word("activation", "none");
-  if (!node.op->traits.fuses_activation || activation == "none" || activation == "relu" || activation == "relu6")
+  if (!node.op->traits.fuses_activation || activation == "none" || activation == "relu" || activation == "relu6" ||
+      activation == "relu_n1_to_1")
     return {};
-  return broken(node.name, fmt::format("activation must be none, relu or relu6, found {}", activation));
+  return broken(node.name, fmt::format("activation must be none, relu, relu6 or relu_n1_to_1, found {}", activation));
 }
 
 Outcome verify_node(const Graph& graph, const Node& node, std::vector<bool>& defined) {
@@ -72,6 +85,12 @@ Outcome verify_node(const Graph& graph, const Node& node, std::vector<bool>& def
     return broken(node.name, fmt::format("{} takes {} to {} inputs, found {}", node.op->name, traits.min_inputs,
                                          traits.max_inputs, inputs));
   THIMBLE_TRY(verify_activation(node));
+  for (int state : traits.state_inputs)
+    if (state < inputs && node.inputs[static_cast<size_t>(state)] != kNoValue) {
+      const ValueId id = node.inputs[static_cast<size_t>(state)];
+      if (id < 0 || id >= count || !graph[id].initial)
+        return broken(node.name, fmt::format("input {} must be state that survives an inference", state));
+    }
   std::vector<ValueType> types;
   std::vector<const Tensor*> constants;
   for (ValueId id : node.inputs) {
@@ -123,7 +142,7 @@ Outcome verify(const Graph& graph) {
     THIMBLE_TRY(verify_shape(graph.values[i]));
     THIMBLE_TRY(verify_constant(graph.values[i]));
     THIMBLE_TRY(verify_quantization(graph.values[i]));
-    defined[i] = graph.values[i].constant != nullptr;
+    defined[i] = graph.values[i].constant || graph.values[i].initial;
   }
   for (ValueId id : graph.inputs) {
     if (id < 0 || id >= count) return broken(graph.name, fmt::format("graph input {} does not exist", id));

@@ -38,6 +38,11 @@ struct Value {
   Quantization quantization;
   std::shared_ptr<Tensor> constant;  // weights and tables; null for what flows
   bool trainable = false;            // constant, and moved by the optimiser
+  // State that survives from one inference to the next (a variable): what it holds before the first one; null for all
+  // other values. Nodes read it as an input, and those whose op says so in OpTraits::state_inputs also write it.
+  std::shared_ptr<Tensor> initial;
+  // 4: an int8 constant whose values lie in [-8, 7] and which files store as int4, two to a byte. Else 8.
+  int stored_bits = 8;
 };
 
 struct Node {

@@ -79,6 +79,7 @@ using BackwardFn = std::function<void(const BackwardArgs&)>;
 enum class OutputScale {
   calibrated,     // from the observed range
   same_as_input,  // input 0's scale and zero point (pooling, reshape, pad)
+  shared,         // one scale and zero point for every float input and output (concatenation, maximum, select)
   fixed,          // fixed_scale, fixed_zero_point (softmax: 1/256, -128)
 };
 struct QuantizeRule {
@@ -104,13 +105,15 @@ struct TfliteMapping {
   std::string_view builtin;  // "CONV_2D"
   std::string_view options;  // "Conv2DOptions", or empty
   int version = 1;           // of the int8 form
+  int version_f32 = 1;       // of the float32 form
+  int version_i16 = 0;       // of the int16 form; 0: as int8
   std::function<Outcome(const AttrReader&, Attrs&)> read;
   std::function<void(const Attrs&, AttrWriter&)> write;
   std::span<const TfliteConstantInput> constant_inputs = {};
 };
 
-// Writes the kernel calls of one node for its dtype (int8 when its output is int8, else float32), choosing a variant
-// for the core.
+// Writes the kernel calls of one node for the dtypes of its values, choosing a variant for the core. Errors:
+// unsupported for a combination of dtypes that has no kernel, naming what was found and what there is.
 struct LowerArgs {
   const Graph& graph;
   const Node& node;
@@ -133,11 +136,16 @@ struct OpTraits {
   bool in_place = false;          // output may take input 0's memory: same size, each element read before it is written
   bool alias = false;             // output is input 0's bytes under another shape: no kernel call at all
   bool fuses_activation = false;  // has attribute "activation": none, relu, relu6
+  // Inputs that hold state (Value::initial) which the op's kernels change in place.
+  std::span<const int> state_inputs = {};
   std::string_view activation = "";    // it is that activation, and may be fused into the op before it
   bool identity_at_inference = false;  // dropout
   // The op's inference form as an affine map, for folding into the op before it (batch_norm); empty for other ops.
   std::function<PerChannelAffine(const Graph&, const Node&)> as_affine = {};
 };
+
+// Why an operator that only imported models hold has no forward and backward: its float kernel is its forward form.
+inline constexpr OptOut kImportedOnly{"it comes with imported models and is not trained"};
 
 struct OpSpec {
   std::string_view name;  // "conv2d"

@@ -39,7 +39,7 @@ void backward(FloatRange range, const BackwardArgs& args) {
 
 // The requantising form of TFLite's reference.
 Tensor make_table(std::string_view activation, const Value& input, const Value& output) {
-  const Int8Range range = activation_range(activation, output.quantization);
+  const IntRange range = activation_range(activation, output.quantization);
   const Multiplier scale =
       quantize_multiplier(static_cast<double>(scale_of(input)) / static_cast<double>(scale_of(output)));
   return lookup_table([&](int32_t x) {
@@ -50,6 +50,7 @@ Tensor make_table(std::string_view activation, const Value& input, const Value& 
 }
 
 Result<std::vector<KernelCall>> lower(std::string_view activation, const LowerArgs& args) {
+  THIMBLE_TRY(kernel_dtype(args, {DType::i8, DType::f32}));
   const Value& output = args.graph[args.node.outputs[0]];
   if (is_int8(output)) return lookup_call(args, make_table(activation, args.graph[args.node.inputs[0]], output));
   const FloatRange range = activation_range(activation);

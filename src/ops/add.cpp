@@ -51,13 +51,14 @@ Result<KernelCall> int8_call(const LowerArgs& args, int32_t size, std::string_vi
   const Multiplier ma = quantize_multiplier(static_cast<double>(scale_of(a)) / twice_largest);
   const Multiplier mb = quantize_multiplier(static_cast<double>(scale_of(b)) / twice_largest);
   const Multiplier mo = quantize_multiplier(to_output);
-  const Int8Range range = activation_range(activation, output.quantization);
+  const IntRange range = activation_range(activation, output.quantization);
   return KernelCall::make(
       "add_s8", device::AddS8Params{size, zero_point_of(a), ma.multiplier, ma.shift, zero_point_of(b), mb.multiplier,
                                     mb.shift, zero_point_of(output), mo.multiplier, mo.shift, range.min, range.max});
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
+  THIMBLE_TRY(kernel_dtype(args, {DType::i8, DType::f32}));
   const Value& output = args.graph[args.node.outputs[0]];
   const auto size = static_cast<int32_t>(element_count(output.type.shape));
   const std::string activation = args.node.attrs.word("activation", "none");

@@ -49,6 +49,7 @@ void set_window(const Window& window, Params& params) {
 template <class S8Params, class F32Params, class SetChannels>
 Result<std::vector<KernelCall>> lower_convolution(const LowerArgs& args, std::string_view name, int channel_axis,
                                                   const SetChannels& set_channels) {
+  THIMBLE_TRY(kernel_dtype(args, {DType::i8, DType::f32}));
   const Graph& graph = args.graph;
   const Node& node = args.node;
   const Value &input = graph[node.inputs[0]], &weights = graph[node.inputs[1]], &output = graph[node.outputs[0]];
@@ -74,7 +75,7 @@ Result<std::vector<KernelCall>> lower_convolution(const LowerArgs& args, std::st
     return std::vector{std::move(call)};
   }
   THIMBLE_LET(ChannelConstants constants, channel_constants(graph, node, channel_axis));
-  const Int8Range range = activation_range(activation, output.quantization);
+  const IntRange range = activation_range(activation, output.quantization);
   S8Params params{};
   params.input_zero_point = zero_point_of(input), params.output_zero_point = zero_point_of(output);
   KernelCall call = make(params, range.min, range.max, "s8");

@@ -55,6 +55,7 @@ void backward(const BackwardArgs& args) {
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
+  THIMBLE_TRY(kernel_dtype(args, {DType::i8, DType::f32}));
   const Graph& graph = args.graph;
   const Node& node = args.node;
   const Value& output = graph[node.outputs[0]];
@@ -68,7 +69,7 @@ Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
   if (is_int8(output)) {
     const auto product = weights.quantization.per_channel() ? ScaleProduct::in_double : ScaleProduct::in_float;
     THIMBLE_LET(ChannelConstants constants, channel_constants(graph, node, 0, product));
-    const Int8Range range = activation_range(activation, output.quantization);
+    const IntRange range = activation_range(activation, output.quantization);
     auto call = KernelCall::make(
         "fully_connected_s8",
         device::FullyConnectedS8Params{rows, inputs, outputs, zero_point_of(output), range.min, range.max});

@@ -22,18 +22,39 @@ Multiplier quantize_multiplier(double real) {
 FloatRange activation_range(std::string_view activation) {
   if (activation == "relu") return {0, std::numeric_limits<float>::infinity()};
   if (activation == "relu6") return {0, 6};
+  if (activation == "relu_n1_to_1") return {-1, 1};
   return {};
 }
 
-Int8Range activation_range(std::string_view activation, const Quantization& output) {
+IntRange limits_of(DType dtype) {
+  if (dtype == DType::u8) return {0, 255};
+  if (dtype == DType::i16) return {-32768, 32767};
+  return {-128, 127};
+}
+
+IntRange activation_range(std::string_view activation, const Quantization& output, DType dtype) {
   const FloatRange real = activation_range(activation);
+  // In double and clamped: a tiny scale of a hostile file must not overflow.
   const auto quantize = [&](float value) {
-    return output.zero_point.at(0) + static_cast<int32_t>(std::round(value / output.scale.at(0)));
+    const double steps = std::round(static_cast<double>(value / output.scale.at(0)));
+    return output.zero_point.at(0) + static_cast<int32_t>(std::clamp(steps, -1e9, 1e9));
   };
-  Int8Range range;
+  IntRange range = limits_of(dtype);
   if (std::isfinite(real.min)) range.min = std::max(range.min, quantize(real.min));
   if (std::isfinite(real.max)) range.max = std::min(range.max, quantize(real.max));
   return range;
+}
+
+Result<DType> kernel_dtype(const LowerArgs& args, std::initializer_list<DType> known) {
+  const DType output = args.graph[args.node.outputs.at(0)].type.dtype;
+  const DType input = args.graph[args.node.inputs.at(0)].type.dtype;
+  if (input == output && std::ranges::find(known, output) != known.end()) return output;
+  std::vector<std::string_view> names;
+  for (DType dtype : known) names.push_back(name_of(dtype));
+  return fail(ErrorCode::unsupported,
+              fmt::format("{} from {} to {} has no kernel; there are: {}", args.node.op->name, name_of(input),
+                          name_of(output), fmt::join(names, ", ")),
+              args.node.name, "export the model with int8 or float32 activations");
 }
 
 tl::unexpected<Error> cannot_lower(const Node& node, std::string message) {
@@ -120,17 +141,23 @@ Outcome read_fused_activation(const AttrReader& reader, Attrs& attrs) {
     attrs.set("activation", "none");
   else if (code == 1)
     attrs.set("activation", "relu");
+  else if (code == 2)
+    attrs.set("activation", "relu_n1_to_1");
   else if (code == 3)
     attrs.set("activation", "relu6");
   else
-    return fail(ErrorCode::unsupported,
-                fmt::format("fused activation number {} is not supported (0 none, 1 relu, 3 relu6 are)", code));
+    return fail(
+        ErrorCode::unsupported,
+        fmt::format("fused activation number {} is not supported (0 none, 1 relu, 2 relu_n1_to_1, 3 relu6 are)", code));
   return {};
 }
 
 void write_fused_activation(const Attrs& attrs, AttrWriter& writer) {
   const std::string activation = attrs.word("activation", "none");
-  writer.integer("fused_activation_function", activation == "relu" ? 1 : activation == "relu6" ? 3 : 0);
+  writer.integer("fused_activation_function", activation == "relu"           ? 1
+                                              : activation == "relu_n1_to_1" ? 2
+                                              : activation == "relu6"        ? 3
+                                                                             : 0);
 }
 
 }  // namespace thimble::ops

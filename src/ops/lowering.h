@@ -16,12 +16,14 @@ struct Multiplier {
 };
 Multiplier quantize_multiplier(double real);
 
-struct Int8Range {
+struct IntRange {
   int32_t min = -128;
   int32_t max = 127;
 };
-// The int8 clamp of a fused activation ("none", "relu", "relu6") for an output of this scale and zero point.
-Int8Range activation_range(std::string_view activation, const Quantization& output);
+// What int8, uint8 or int16 can hold.
+IntRange limits_of(DType dtype);
+// The clamp of a fused activation ("none", "relu", "relu6", "relu_n1_to_1") for an output of this scale and zero point.
+IntRange activation_range(std::string_view activation, const Quantization& output, DType dtype = DType::i8);
 
 struct FloatRange {
   float min = -std::numeric_limits<float>::infinity();
@@ -49,6 +51,10 @@ Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node,
 
 // Float bias of a linear op, zeros when absent. Errors: unsupported when it is not that many constant numbers.
 Result<Tensor> float_bias(const Graph& graph, const Node& node, int64_t channels);
+
+// The dtype of the node's output, which says which kernel to call. Errors: unsupported, naming what was found and what
+// there is, when it is not one of `known` or differs from input 0's.
+Result<DType> kernel_dtype(const LowerArgs& args, std::initializer_list<DType> known);
 
 // Error for a tensor that must be constant, quantised ... and is not.
 tl::unexpected<Error> cannot_lower(const Node& node, std::string message);

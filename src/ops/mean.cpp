@@ -91,6 +91,7 @@ Multiplier mean_multiplier(const Value& input, const Value& output, int64_t coun
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
+  THIMBLE_TRY(kernel_dtype(args, {DType::i8, DType::f32}));
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
   THIMBLE_LET(const Extents e, extents_of(args.node.attrs, input.type.shape));

@@ -69,6 +69,7 @@ void backward(const BackwardArgs& args) {
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
+  THIMBLE_TRY(kernel_dtype(args, {DType::i8, DType::f32}));
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
   device::PadParams params = make_params(args.node.attrs, input.type.shape);

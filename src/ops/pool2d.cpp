@@ -106,6 +106,7 @@ void max_backward(const BackwardArgs& args) {
 }
 
 Result<std::vector<KernelCall>> lower(const std::string& kernel, const LowerArgs& args) {
+  THIMBLE_TRY(kernel_dtype(args, {DType::i8, DType::f32}));
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
   THIMBLE_LET(const Window window, pool_window(args.node.attrs, input.type.shape));
@@ -129,7 +130,7 @@ Result<std::vector<KernelCall>> lower(const std::string& kernel, const LowerArgs
       return cannot_lower(args.node,
                           fmt::format("pooling keeps the scale and zero point, found {} and {} in, {} and {} out",
                                       scale_of(input), zero_point_of(input), scale_of(output), zero_point_of(output)));
-    const Int8Range range = activation_range(activation, output.quantization);
+    const IntRange range = activation_range(activation, output.quantization);
     params.activation_min = range.min;
     params.activation_max = range.max;
   } else {

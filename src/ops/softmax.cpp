@@ -61,6 +61,7 @@ Result<Tensor> make_exp_table(const Node& node, double input_scale, double beta)
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
+  THIMBLE_TRY(kernel_dtype(args, {DType::i8, DType::f32}));
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
   const double beta = args.node.attrs.real("beta", 1.0);

@@ -135,7 +135,8 @@ class ConstantPool {
   explicit ConstantPool(std::vector<uint8_t>& bytes) : bytes_(bytes) {}
 
   uint32_t add(const Tensor& tensor) {
-    const int64_t alignment = tensor.shape.size() > 1 ? kWeightAlignment : 4;
+    const int64_t alignment =
+        tensor.shape.size() > 1 ? kWeightAlignment : std::max<int64_t>(4, static_cast<int64_t>(size_of(tensor.dtype)));
     const auto* begin = reinterpret_cast<const char*>(tensor.bytes.data());
     const auto [place, is_new] = places_.try_emplace({alignment, std::string(begin, tensor.bytes.size())}, 0);
     if (!is_new) return place->second;

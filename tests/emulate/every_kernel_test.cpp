@@ -47,7 +47,7 @@ Everything every_case(DType dtype) {
     const Values values = draw_inputs(subject.test, 11);
     const Graph part = int8 ? int8_graph(subject, values) : float_graph(subject, values);
     add_graph(all, part, subject.name());
-    for (const std::vector<std::byte>& bytes : int8 ? int8_bytes(part, values) : float_bytes(part, values)) {
+    for (const std::vector<std::byte>& bytes : input_bytes(part, values)) {
       const auto* from = reinterpret_cast<const uint8_t*>(bytes.data());
       all.inputs.insert(all.inputs.end(), from, from + bytes.size());
     }

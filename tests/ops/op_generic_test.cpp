@@ -40,11 +40,6 @@ double objective(const Subject& subject, const Values& inputs, const Values& wei
   return sum;
 }
 
-template <class T>
-std::span<const T> as(const std::vector<std::byte>& bytes) {
-  return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
-}
-
 class EveryCase : public testing::TestWithParam<Subject> {};
 
 std::string test_name(const testing::TestParamInfo<Subject>& info) {
@@ -124,10 +119,10 @@ TEST_P(EveryCase, FloatKernelGivesWhatTrainingGives) {
   ASSERT_TRUE(verify(graph)) << to_string(verify(graph).error());
   for (const bool in_place : {false, true}) {
     if (in_place && !subject.op->traits.in_place) continue;
-    const auto outputs = run_kernels(graph, float_bytes(graph, inputs), in_place);
+    const auto outputs = run_kernels(graph, input_bytes(graph, inputs), in_place);
     ASSERT_TRUE(outputs) << to_string(outputs.error());
     for (size_t i = 0; i < run.outputs.size(); ++i) {
-      const auto kernel = as<float>((*outputs)[i]);
+      const std::vector<float> kernel = real_values(graph[graph.outputs[i]], (*outputs)[i]);
       ASSERT_EQ(kernel.size(), run.outputs[i].size());
       const double tolerance = 1e-5 * std::max(1e-3, largest(run.outputs[i]));
       for (size_t j = 0; j < kernel.size(); ++j)
@@ -136,33 +131,57 @@ TEST_P(EveryCase, FloatKernelGivesWhatTrainingGives) {
   }
 }
 
+namespace {
+
+// Integer kernels against the float form on the same representable inputs. The error is counted in steps of the
+// output's scale; outputs without a scale (indices, conditions) must be equal.
+void expect_close_to_float(const Subject& subject, DType dtype, double steps) {
+  for (uint64_t seed = 3; seed < 8; ++seed) {
+    const Values inputs = draw_inputs(subject.test, seed);
+    const Graph graph = quantized_graph(subject, inputs, dtype);
+    ASSERT_TRUE(verify(graph)) << to_string(verify(graph).error());
+    const ForwardRun run = run_forward(subject, representable_inputs(graph, inputs), false);
+    for (const bool in_place : {false, true}) {
+      if (in_place && !subject.op->traits.in_place) continue;
+      const auto outputs = run_kernels(graph, input_bytes(graph, inputs), in_place);
+      if (!outputs && outputs.error().code == ErrorCode::unsupported && dtype != DType::i8)
+        GTEST_SKIP() << to_string(outputs.error());
+      ASSERT_TRUE(outputs) << to_string(outputs.error());
+      for (size_t i = 0; i < run.outputs.size(); ++i) {
+        const Value& value = graph[graph.outputs[i]];
+        const std::vector<float> kernel = real_values(value, (*outputs)[i]);
+        ASSERT_EQ(kernel.size(), run.outputs[i].size());
+        const bool scaled = !value.quantization.empty();
+        const double scale = scaled ? static_cast<double>(value.quantization.scale[0]) : 1;
+        const double zero = scaled ? value.quantization.zero_point[0] : 0;
+        const double least = dtype == DType::i16 ? -32768 : -128, most = -1 - least;
+        for (size_t j = 0; j < kernel.size(); ++j) {
+          double exact = static_cast<double>(run.outputs[i][j]) / scale;
+          if (scaled) exact = std::clamp(exact, least - zero, most - zero);
+          ASSERT_NEAR(static_cast<double>(kernel[j]) / scale, exact, scaled ? steps + 1e-3 : 1e-6)
+              << "element " << j << ", seed " << seed;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
 TEST_P(EveryCase, Int8KernelStaysCloseToFloat) {
   const Subject& subject = GetParam();
   if (subject.test.training) GTEST_SKIP() << "kernels only infer";
   if (!subject.op->quantize) GTEST_SKIP() << subject.op->quantize.reason();
   if (!subject.op->lower && !subject.op->traits.alias) GTEST_SKIP() << subject.op->lower.reason();
-  for (uint64_t seed = 3; seed < 8; ++seed) {
-    const Values inputs = draw_inputs(subject.test, seed);
-    const Graph graph = int8_graph(subject, inputs);
-    ASSERT_TRUE(verify(graph)) << to_string(verify(graph).error());
-    const ForwardRun run = run_forward(subject, representable_inputs(graph, inputs), false);
-    for (const bool in_place : {false, true}) {
-      if (in_place && !subject.op->traits.in_place) continue;
-      const auto outputs = run_kernels(graph, int8_bytes(graph, inputs), in_place);
-      ASSERT_TRUE(outputs) << to_string(outputs.error());
-      for (size_t i = 0; i < run.outputs.size(); ++i) {
-        const Quantization& q = graph[graph.outputs[i]].quantization;
-        const auto kernel = as<int8_t>((*outputs)[i]);
-        ASSERT_EQ(kernel.size(), run.outputs[i].size());
-        for (size_t j = 0; j < kernel.size(); ++j) {
-          const double exact =
-              std::clamp(static_cast<double>(run.outputs[i][j]) / static_cast<double>(q.scale[0]) + q.zero_point[0],
-                         -128.0, 127.0);
-          ASSERT_NEAR(kernel[j], exact, subject.test.int8_steps) << "element " << j << ", seed " << seed;
-        }
-      }
-    }
-  }
+  expect_close_to_float(subject, DType::i8, subject.test.int8_steps);
+}
+
+TEST_P(EveryCase, Int16KernelStaysCloseToFloat) {
+  const Subject& subject = GetParam();
+  if (subject.test.training) GTEST_SKIP() << "kernels only infer";
+  if (!subject.op->quantize) GTEST_SKIP() << subject.op->quantize.reason();
+  if (!subject.op->lower && !subject.op->traits.alias) GTEST_SKIP() << subject.op->lower.reason();
+  expect_close_to_float(subject, DType::i16, subject.test.int16_steps);
 }
 
 namespace {

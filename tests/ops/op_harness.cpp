@@ -18,13 +18,6 @@ std::map<std::string, CaseList, std::less<>>& registry() {
   return lists;
 }
 
-template <class T>
-std::vector<std::byte> bytes_of(const std::vector<T>& values) {
-  std::vector<std::byte> bytes(values.size() * sizeof(T));
-  if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
-  return bytes;
-}
-
 std::vector<FloatView> views(Values& values, const std::vector<ValueType>& types) {
   std::vector<FloatView> result;
   for (size_t i = 0; i < values.size(); ++i)
@@ -49,9 +42,10 @@ class Guarded {
   std::vector<std::byte> memory_;
 };
 
-Quantization covering(const std::vector<float>& values) {
+Quantization covering(const std::vector<float>& values, DType dtype) {
   float low = 0, high = 0;
   for (float value : values) low = std::min(low, value), high = std::max(high, value);
+  if (dtype == DType::i16) return {{std::max({-low, high, 1e-3f}) / 32767}, {0}};
   const float scale = std::max(high - low, 1e-3f) / 255;
   return {{scale}, {std::clamp(static_cast<int32_t>(std::lround(-128 - low / scale)), -128, 127)}};
 }
@@ -77,14 +71,68 @@ float scale_at(const Value& value, size_t index) {
   return value.quantization.scale[index / inner % value.quantization.scale.size()];
 }
 
-std::vector<int8_t> to_int8(const Value& value, const std::vector<float>& values) {
-  std::vector<int8_t> result;
-  for (size_t i = 0; i < values.size(); ++i) {
-    const long q = std::lround(values[i] / scale_at(value, i)) +
-                   (value.quantization.per_channel() ? 0 : value.quantization.zero_point[0]);
-    result.push_back(static_cast<int8_t>(std::clamp(q, -128l, 127l)));
+template <class T>
+std::vector<std::byte> codes_of(const Value& value, const std::vector<float>& reals) {
+  std::vector<T> codes;
+  for (size_t i = 0; i < reals.size(); ++i) {
+    if constexpr (std::is_same_v<T, float>) {
+      codes.push_back(reals[i]);
+    } else if (value.quantization.empty()) {
+      codes.push_back(static_cast<T>(std::lround(reals[i])));
+    } else {
+      const long zero = value.quantization.per_channel() ? 0 : value.quantization.zero_point[0];
+      codes.push_back(static_cast<T>(std::clamp<long>(std::lround(reals[i] / scale_at(value, i)) + zero,
+                                                      std::numeric_limits<T>::min(), std::numeric_limits<T>::max())));
+    }
   }
-  return result;
+  std::vector<std::byte> bytes(codes.size() * sizeof(T));
+  if (!bytes.empty()) std::memcpy(bytes.data(), codes.data(), bytes.size());
+  return bytes;
+}
+
+template <class T>
+std::vector<float> reals_of(const Value& value, std::span<const std::byte> bytes) {
+  std::vector<float> reals;
+  for (size_t i = 0; i < bytes.size() / sizeof(T); ++i) {
+    T code;
+    std::memcpy(&code, bytes.data() + i * sizeof(T), sizeof(T));
+    if (value.quantization.empty()) {
+      reals.push_back(static_cast<float>(code));
+    } else {
+      const int32_t zero = value.quantization.per_channel() ? 0 : value.quantization.zero_point[0];
+      reals.push_back(static_cast<float>(static_cast<int64_t>(code) - zero) * scale_at(value, i));
+    }
+  }
+  return reals;
+}
+
+// Calls body.operator()<T>() with the C++ type behind a dtype; bool is a byte.
+template <class Body>
+auto with_type(DType dtype, const Body& body) {
+  switch (dtype) {
+    case DType::i8:
+      return body.template operator()<int8_t>();
+    case DType::u8:
+    case DType::boolean:
+      return body.template operator()<uint8_t>();
+    case DType::i16:
+      return body.template operator()<int16_t>();
+    case DType::i32:
+      return body.template operator()<int32_t>();
+    case DType::i64:
+      return body.template operator()<int64_t>();
+    case DType::f32:
+      break;
+  }
+  return body.template operator()<float>();
+}
+
+std::vector<std::byte> bytes_of(const Value& value, const std::vector<float>& reals) {
+  return with_type(value.type.dtype, [&]<class T>() { return codes_of<T>(value, reals); });
+}
+
+void make_constant(Value& value, const std::vector<float>& reals) {
+  value.constant = std::make_shared<Tensor>(Tensor{value.type.dtype, value.type.shape, bytes_of(value, reals)});
 }
 
 Graph one_node(const Subject& subject, DType dtype) {
@@ -104,21 +152,15 @@ Graph one_node(const Subject& subject, DType dtype) {
   return graph;
 }
 
-void quantize_constant(Value& value, const std::vector<float>& values) {
-  value.constant = std::make_shared<Tensor>(Tensor::from<int8_t>(value.type.shape, to_int8(value, values)));
-}
-
+// int32, or int64 beside int16 activations; scale of the input times that of the weights.
 void quantize_bias(const Value& input, const Value& weights, Value& bias, const std::vector<float>& values) {
-  std::vector<int32_t> result;
-  bias.type.dtype = DType::i32;
+  bias.type.dtype = input.type.dtype == DType::i16 ? DType::i64 : DType::i32;
   bias.quantization = {{}, {}, 0};
-  const bool per_channel = weights.quantization.per_channel();
-  for (size_t i = 0; i < values.size(); ++i) {
-    const float scale = input.quantization.scale[0] * weights.quantization.scale[per_channel ? i : 0];
-    if (i == 0 || per_channel) bias.quantization.scale.push_back(scale), bias.quantization.zero_point.push_back(0);
-    result.push_back(static_cast<int32_t>(std::lround(values[i] / scale)));
+  for (float scale : weights.quantization.scale) {
+    bias.quantization.scale.push_back(input.quantization.scale[0] * scale);
+    bias.quantization.zero_point.push_back(0);
   }
-  bias.constant = std::make_shared<Tensor>(Tensor::from<int32_t>(bias.type.shape, result));
+  make_constant(bias, values);
 }
 
 }  // namespace
@@ -145,7 +187,8 @@ std::vector<Subject> all_subjects() {
 
 std::vector<ValueType> types_of(const OpCase& test, DType dtype) {
   std::vector<ValueType> types;
-  for (const CaseInput& input : test.inputs) types.push_back({dtype, input.shape});
+  for (const CaseInput& input : test.inputs)
+    types.push_back({input.dtype == DType::f32 ? dtype : input.dtype, input.shape});
   return types;
 }
 
@@ -160,12 +203,23 @@ Values draw_inputs(const OpCase& test, uint64_t seed) {
     const CaseInput& input = test.inputs[i];
     Rng rng{seed, i};
     auto& drawn = values.emplace_back(static_cast<size_t>(element_count(input.shape)));
-    for (float& value : drawn) value = static_cast<float>(rng.uniform(input.low, input.high));
+    for (float& value : drawn) {
+      value = static_cast<float>(rng.uniform(input.low, input.high));
+      if (input.dtype != DType::f32) value = std::round(value);
+    }
   }
   return values;
 }
 
 ForwardRun run_forward(const Subject& subject, Values inputs, bool training) {
+  if (!subject.op->forward) {
+    if (subject.test.reference) return {subject.test.reference(inputs), {}};
+    const Graph graph = float_graph(subject, inputs);
+    const auto outputs = run_kernels(graph, input_bytes(graph, inputs)).value();
+    ForwardRun run;
+    for (size_t i = 0; i < outputs.size(); ++i) run.outputs.push_back(real_values(graph[graph.outputs[i]], outputs[i]));
+    return run;
+  }
   const std::vector<ValueType> types = types_of(subject.test), output_types = infer(subject, types).value();
   ForwardRun run;
   for (const ValueType& type : output_types)
@@ -185,53 +239,53 @@ void run_backward(const Subject& subject, Values inputs, ForwardRun forward, Val
 Graph float_graph(const Subject& subject, const Values& inputs) {
   Graph graph = one_node(subject, DType::f32);
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (subject.test.inputs[i].constant)
-      graph.values[i].constant = std::make_shared<Tensor>(Tensor::from<float>(graph.values[i].type.shape, inputs[i]));
+    if (subject.test.inputs[i].constant) make_constant(graph.values[i], inputs[i]);
   return graph;
 }
 
-Graph int8_graph(const Subject& subject, const Values& inputs) {
+Graph quantized_graph(const Subject& subject, const Values& inputs, DType dtype) {
   const QuantizeRule& rule = *subject.op->quantize;
-  Graph graph = one_node(subject, DType::i8);
+  Graph graph = one_node(subject, dtype);
+  std::vector<float> together;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (graph.values[i].type.dtype == dtype) together.insert(together.end(), inputs[i].begin(), inputs[i].end());
   for (size_t i = 0; i < inputs.size(); ++i) {
     Value& value = graph.values[i];
     const int index = static_cast<int>(i);
     if (index == rule.bias) continue;
-    value.quantization = index == rule.weights
-                             ? symmetric(inputs[i], value.type.shape, rule.weights_axis, rule.per_channel)
-                             : covering(inputs[i]);
-    if (subject.test.inputs[i].constant) quantize_constant(value, inputs[i]);
+    if (index == rule.weights) {
+      value.type.dtype = DType::i8;
+      value.quantization = symmetric(inputs[i], value.type.shape, rule.weights_axis, rule.per_channel);
+    } else if (value.type.dtype == dtype) {
+      value.quantization = covering(rule.output == OutputScale::shared ? together : inputs[i], dtype);
+    }
+    if (subject.test.inputs[i].constant) make_constant(value, inputs[i]);
   }
   if (rule.bias >= 0 && rule.bias < static_cast<int>(inputs.size()))
     quantize_bias(graph.values[0], graph[rule.weights], graph[rule.bias], inputs[static_cast<size_t>(rule.bias)]);
   const ForwardRun run = run_forward(subject, representable_inputs(graph, inputs), false);
   for (size_t i = 0; i < run.outputs.size(); ++i) {
-    Quantization& output = graph[graph.outputs[i]].quantization;
+    Value& value = graph[graph.outputs[i]];
+    if (value.type.dtype != dtype) continue;
     if (rule.output == OutputScale::calibrated)
-      output = covering(run.outputs[i]);
-    else if (rule.output == OutputScale::same_as_input)
-      output = graph.values[0].quantization;
+      value.quantization = covering(run.outputs[i], dtype);
+    else if (rule.output == OutputScale::same_as_input || rule.output == OutputScale::shared)
+      value.quantization = graph.values[0].quantization;
     else
-      output = {{rule.fixed_scale}, {rule.fixed_zero_point}};
+      value.quantization = dtype == DType::i16 ? Quantization{{1.0f / 32768}, {0}}
+                                               : Quantization{{rule.fixed_scale}, {rule.fixed_zero_point}};
   }
   return graph;
 }
 
+std::vector<float> real_values(const Value& value, std::span<const std::byte> bytes) {
+  return with_type(value.type.dtype, [&]<class T>() { return reals_of<T>(value, bytes); });
+}
+
 Values representable_inputs(const Graph& graph, const Values& inputs) {
   Values result;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const Value& value = graph.values[i];
-    auto& real = result.emplace_back();
-    if (value.type.dtype == DType::i32) {
-      const auto bias = value.constant->as<int32_t>();
-      for (size_t j = 0; j < bias.size(); ++j) real.push_back(static_cast<float>(bias[j]) * scale_at(value, j));
-      continue;
-    }
-    const std::vector<int8_t> quantized = to_int8(value, inputs[i]);
-    const int32_t zero = value.quantization.per_channel() ? 0 : value.quantization.zero_point[0];
-    for (size_t j = 0; j < quantized.size(); ++j)
-      real.push_back(static_cast<float>(quantized[j] - zero) * scale_at(value, j));
-  }
+  for (size_t i = 0; i < inputs.size(); ++i)
+    result.push_back(real_values(graph.values[i], bytes_of(graph.values[i], inputs[i])));
   return result;
 }
 
@@ -279,15 +333,9 @@ Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
   return outputs;
 }
 
-std::vector<std::vector<std::byte>> float_bytes(const Graph& graph, const Values& inputs) {
+std::vector<std::vector<std::byte>> input_bytes(const Graph& graph, const Values& inputs) {
   std::vector<std::vector<std::byte>> result;
-  for (ValueId id : graph.inputs) result.push_back(bytes_of(inputs[static_cast<size_t>(id)]));
-  return result;
-}
-
-std::vector<std::vector<std::byte>> int8_bytes(const Graph& graph, const Values& inputs) {
-  std::vector<std::vector<std::byte>> result;
-  for (ValueId id : graph.inputs) result.push_back(bytes_of(to_int8(graph[id], inputs[static_cast<size_t>(id)])));
+  for (ValueId id : graph.inputs) result.push_back(bytes_of(graph[id], inputs[static_cast<size_t>(id)]));
   return result;
 }
 

@@ -1,6 +1,7 @@
 // Runs a case in each of an operator's forms: float forward and backward, float kernel, int8 kernel. Memory handed to
 // kernels is guarded, so that one that writes outside its output is found.
 #pragma once
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,8 +20,6 @@ struct Subject {
 // Every case of every op in ops.def.
 std::vector<Subject> all_subjects();
 
-using Values = std::vector<std::vector<float>>;  // one per input or output
-
 std::vector<ValueType> types_of(const OpCase& test, DType dtype = DType::f32);
 Result<std::vector<ValueType>> infer(const Subject& subject, const std::vector<ValueType>& inputs);
 
@@ -30,19 +29,25 @@ struct ForwardRun {
   Values outputs;
   std::vector<float> saved;
 };
-// inputs: a copy, because training moves running statistics.
+// The op's forward stage; where it has none the case's reference, or else the float kernels. inputs: a copy, because
+// training moves running statistics.
 ForwardRun run_forward(const Subject& subject, Values inputs, bool training);
 
 // Gradients of the inputs, added to what `gradients` holds; an input whose entry is empty is not asked for.
 void run_backward(const Subject& subject, Values inputs, ForwardRun forward, Values grad_outputs, Values& gradients);
 
-// A graph of one node, with the constants in it. The int8 form is quantised by the op's own rule: inputs and outputs to
-// the ranges of their values, weights symmetric.
+// A graph of one node, with the constants in it. The int8 and int16 (int8 weights) forms are quantised by the op's own
+// rule: inputs and outputs to the ranges of their values, weights symmetric.
 Graph float_graph(const Subject& subject, const Values& inputs);
-Graph int8_graph(const Subject& subject, const Values& inputs);
+Graph quantized_graph(const Subject& subject, const Values& inputs, DType dtype);
+inline Graph int8_graph(const Subject& subject, const Values& inputs) {
+  return quantized_graph(subject, inputs, DType::i8);
+}
 
-// The real values of an int8 graph's inputs (constants, and `inputs` rounded to what int8 can hold).
+// The real values of a graph's inputs: constants, and `inputs` rounded to what their types can hold.
 Values representable_inputs(const Graph& graph, const Values& inputs);
+// The real numbers behind the bytes of a value.
+std::vector<float> real_values(const Value& value, std::span<const std::byte> bytes);
 
 // Lowers the node and runs its kernels on the host; bytes of each input that flows, bytes of each output. in_place: the
 // output takes input 0's memory. Errors: those of lower and of the kernel table, and writes outside an operand.
@@ -50,7 +55,7 @@ Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
                                                         const std::vector<std::vector<std::byte>>& inputs,
                                                         bool in_place = false);
 
-std::vector<std::vector<std::byte>> float_bytes(const Graph& graph, const Values& inputs);
-std::vector<std::vector<std::byte>> int8_bytes(const Graph& graph, const Values& inputs);
+// The bytes of each input that flows.
+std::vector<std::vector<std::byte>> input_bytes(const Graph& graph, const Values& inputs);
 
 }  // namespace thimble::test

@@ -21,6 +21,22 @@ constexpr size_t kDataAlignment = 16;
 constexpr std::string_view kMinRuntime = "2.1.0";
 constexpr size_t kMinRuntimeBytes = 16;  // a fixed field, padded with zeros
 
+// An operator's code in the file: which, and in which version.
+struct OperatorVersion {
+  const OpSpec* op = nullptr;
+  int version = 1;
+  bool operator==(const OperatorVersion&) const = default;
+};
+
+// The version that first had the form of a node: by the type of what it computes on.
+int version_of(const Graph& graph, const Node& node) {
+  const TfliteMapping& mapping = *node.op->tflite;
+  const ValueId first = !node.inputs.empty() && node.inputs[0] != kNoValue ? node.inputs[0] : node.outputs.at(0);
+  const DType dtype = graph[first].type.dtype;
+  if (dtype == DType::f32) return mapping.version_f32;
+  return dtype == DType::i16 && mapping.version_i16 > 0 ? mapping.version_i16 : mapping.version;
+}
+
 class Writer {
  public:
   explicit Writer(const Graph& graph) : graph_(graph) {
@@ -56,7 +72,7 @@ class Writer {
   Offsets<tflite::Tensor> tensors_;  // those of values_, then operators' constant inputs
   Offsets<tflite::Buffer> buffers_;
   Offsets<tflite::Metadata> metadata_;
-  std::vector<const OpSpec*> codes_;
+  std::vector<OperatorVersion> codes_;
 };
 
 // Values that nothing uses are not written.
@@ -139,18 +155,18 @@ Result<uint32_t> Writer::operator_code(const Node& node) {
     return fail(ErrorCode::unsupported,
                 fmt::format("{} cannot be stored in a .tflite file: {}", node.op->name, node.op->tflite.reason()),
                 node.name, "run the inference passes on the graph first: they fold or remove what only training needs");
-  const auto number = static_cast<uint32_t>(std::ranges::find(codes_, node.op) - codes_.begin());
-  if (number == codes_.size()) codes_.push_back(node.op);
+  const OperatorVersion code{node.op, version_of(graph_, node)};
+  const auto number = static_cast<uint32_t>(std::ranges::find(codes_, code) - codes_.begin());
+  if (number == codes_.size()) codes_.push_back(code);
   return number;
 }
 
-Offset<tflite::OperatorCode> write_operator_code(flatbuffers::FlatBufferBuilder& builder, const OpSpec& op) {
+Offset<tflite::OperatorCode> write_operator_code(flatbuffers::FlatBufferBuilder& builder, const OperatorVersion& code) {
   const auto names = std::span(tflite::EnumNamesBuiltinOperator(), tflite::BuiltinOperator_MAX + 1);
-  const auto number = static_cast<int32_t>(std::ranges::find(names, op.tflite->builtin) - names.begin());
+  const auto number = static_cast<int32_t>(std::ranges::find(names, code.op->tflite->builtin) - names.begin());
   const auto older =
       static_cast<int8_t>(std::min<int32_t>(number, tflite::BuiltinOperator_PLACEHOLDER_FOR_GREATER_OP_CODES));
-  return tflite::CreateOperatorCode(builder, older, 0, op.tflite->version,
-                                    static_cast<tflite::BuiltinOperator>(number));
+  return tflite::CreateOperatorCode(builder, older, 0, code.version, static_cast<tflite::BuiltinOperator>(number));
 }
 
 Result<Offset<tflite::Operator>> Writer::write_operator(const Node& node) {
@@ -220,7 +236,7 @@ Result<std::vector<uint8_t>> Writer::write(const TfliteWriteOptions& options) {
     operators.push_back(stored);
   }
   Offsets<tflite::OperatorCode> codes;
-  for (const OpSpec* op : codes_) codes.push_back(write_operator_code(builder_, *op));
+  for (const OperatorVersion& code : codes_) codes.push_back(write_operator_code(builder_, code));
   THIMBLE_TRY(write_metadata(options));
   const auto signature = write_signature();
 

@@ -1,0 +1,38 @@
+// Builds a graph node by node, as importers do: shapes come from each operator's own rule, so a wrong translation is
+// found at the node that is wrong.
+#pragma once
+#include <set>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace thimble {
+
+class GraphBuilder {
+ public:
+  explicit GraphBuilder(std::string name) { graph_.name = std::move(name); }
+
+  ValueId input(std::string name, ValueType type, Quantization quantization = {});
+  ValueId constant(std::string name, Tensor data, Quantization quantization = {});
+  // State that holds `initial` before the first inference.
+  ValueId state(std::string name, Tensor initial, Quantization quantization = {});
+  // The node's outputs, named after the node. Errors: those of the op's shape rule, with the node's name.
+  Result<std::vector<ValueId>> node(const OpSpec& op, const std::string& name, std::vector<ValueId> inputs,
+                                    Attrs attrs = {});
+  void output(ValueId id) { graph_.outputs.push_back(id); }
+
+  Graph& graph() { return graph_; }
+  const Value& operator[](ValueId id) const { return graph_[id]; }
+
+  // Drops what nothing uses and verifies.
+  Result<Graph> finish();
+
+ private:
+  std::string unique(std::string name);
+
+  Graph graph_;
+  std::set<std::string> names_;
+};
+
+}  // namespace thimble
