@@ -4,36 +4,43 @@
 
 namespace thimble {
 
-std::string GraphBuilder::unique(std::string name) {
+namespace {
+
+std::string unique(std::set<std::string>& taken, std::string name) {
   if (name.empty()) name = "value";
   std::string candidate = name;
-  for (int i = 2; !names_.insert(candidate).second; ++i) candidate = fmt::format("{}_{}", name, i);
+  for (int i = 2; !taken.insert(candidate).second; ++i) candidate = fmt::format("{}_{}", name, i);
   return candidate;
 }
 
+}  // namespace
+
 ValueId GraphBuilder::input(std::string name, ValueType type, Quantization quantization) {
-  graph_.inputs.push_back(
-      graph_.add({.name = unique(std::move(name)), .type = std::move(type), .quantization = std::move(quantization)}));
+  graph_.inputs.push_back(graph_.add({.name = unique(value_names_, std::move(name)),
+                                      .type = std::move(type),
+                                      .quantization = std::move(quantization)}));
   return graph_.inputs.back();
 }
 
 ValueId GraphBuilder::constant(std::string name, Tensor data, Quantization quantization) {
-  Value value{
-      .name = unique(std::move(name)), .type = {data.dtype, data.shape}, .quantization = std::move(quantization)};
+  Value value{.name = unique(value_names_, std::move(name)),
+              .type = {data.dtype, data.shape},
+              .quantization = std::move(quantization)};
   value.constant = std::make_shared<Tensor>(std::move(data));
   return graph_.add(std::move(value));
 }
 
 ValueId GraphBuilder::state(std::string name, Tensor initial, Quantization quantization) {
-  Value value{
-      .name = unique(std::move(name)), .type = {initial.dtype, initial.shape}, .quantization = std::move(quantization)};
+  Value value{.name = unique(value_names_, std::move(name)),
+              .type = {initial.dtype, initial.shape},
+              .quantization = std::move(quantization)};
   value.initial = std::make_shared<Tensor>(std::move(initial));
   return graph_.add(std::move(value));
 }
 
 Result<std::vector<ValueId>> GraphBuilder::node(const OpSpec& op, const std::string& name, std::vector<ValueId> inputs,
                                                 Attrs attrs) {
-  Node node{&op, unique(name), std::move(inputs), {}, std::move(attrs)};
+  Node node{&op, unique(node_names_, name), std::move(inputs), {}, std::move(attrs)};
   const auto count = static_cast<int>(node.inputs.size());
   if (count < op.traits.min_inputs || count > op.traits.max_inputs)
     return fail(
@@ -53,8 +60,9 @@ Result<std::vector<ValueId>> GraphBuilder::node(const OpSpec& op, const std::str
     return tl::unexpected<Error>(std::move(error));
   }
   for (size_t i = 0; i < outputs->size(); ++i)
-    node.outputs.push_back(graph_.add(
-        {.name = unique(i == 0 ? node.name : fmt::format("{}:{}", node.name, i)), .type = std::move((*outputs)[i])}));
+    node.outputs.push_back(
+        graph_.add({.name = unique(value_names_, i == 0 ? node.name : fmt::format("{}:{}", node.name, i)),
+                    .type = std::move((*outputs)[i])}));
   graph_.nodes.push_back(node);
   return node.outputs;
 }

@@ -29,10 +29,8 @@ class GraphBuilder {
   Result<Graph> finish();
 
  private:
-  std::string unique(std::string name);
-
   Graph graph_;
-  std::set<std::string> names_;
+  std::set<std::string> value_names_, node_names_;
 };
 
 }  // namespace thimble
