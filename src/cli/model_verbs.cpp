@@ -13,7 +13,7 @@ struct Flags {
 };
 
 Result<Shown> show_inspect(const Flags& flags) {
-  THIMBLE_LET(const LoadedModel loaded, load_tflite(flags.model));
+  THIMBLE_LET(const LoadedModel loaded, load_model_file(flags.model));
   const Inspection inspection = inspect_model(loaded.graph, loaded.plan);
   return Shown{to_json(inspection), to_text(inspection)};
 }
@@ -65,7 +65,7 @@ void add_model_verbs(Shell& shell) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = add_verb(shell, "inspect", "show a model's layers, shapes, costs and RAM over time",
                             "thimble inspect model.tflite", false, [flags](Progress&) { return show_inspect(*flags); });
-  verb->add_option("model", flags->model, "a .tflite file")->required();
+  verb->add_option("model", flags->model, "a .tflite or .onnx file")->required();
 
   verb = add_verb(shell, "run", "run the project's test recordings, or a model file's raw tensors, on a board",
                   "thimble run model.tflite --board netduinoplus2 --input in.bin --output out.bin", true,
@@ -73,7 +73,7 @@ void add_model_verbs(Shell& shell) {
                     return flags->model.empty() ? show_project_run(shell, *flags, progress)
                                                 : show_model_run(*flags, progress);
                   });
-  verb->add_option("model", flags->model, "a .tflite file; without it the project runs");
+  verb->add_option("model", flags->model, "a .tflite or .onnx file; without it the project runs");
   verb->add_option("--board", flags->board, "host, or an emulated board (thimble boards lists them)");
   verb->add_option("--input", flags->input, "raw bytes of the input tensors, any number of samples back to back");
   verb->add_option("--output", flags->output, "where the raw bytes of the output tensors go");
@@ -82,7 +82,7 @@ void add_model_verbs(Shell& shell) {
   verb = add_verb(shell, "bench", "measure a model on an emulated board: instructions, RAM, flash",
                   "thimble bench model.tflite --board mps2-an386 --json", false,
                   [flags](Progress& progress) { return show_bench(*flags, progress); });
-  verb->add_option("model", flags->model, "a .tflite file")->required();
+  verb->add_option("model", flags->model, "a .tflite or .onnx file")->required();
   verb->add_option("--board", flags->board, "an emulated board (thimble boards lists them)")->required();
 }
 

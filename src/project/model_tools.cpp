@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "core/rng.h"
-#include "formats/tflite/tflite.h"
+#include "formats/model_file.h"
 
 namespace thimble {
 
@@ -15,17 +15,15 @@ struct ReadModel {
 };
 
 Result<ReadModel> read_model(const Path& path) {
-  THIMBLE_LET(const std::vector<uint8_t> bytes, read_bytes(path));
-  const auto named = [&](Error error) {
+  THIMBLE_LET(ImportedModel imported, read_model_file(path));
+  auto plan = make_plan(imported.graph, {});
+  if (!plan) {
+    Error error = std::move(plan).error();
     error.where = error.where.empty() ? path.string() : path.string() + ": " + error.where;
     return tl::unexpected<Error>(std::move(error));
-  };
-  auto graph = read_tflite(bytes);
-  if (!graph) return named(std::move(graph).error());
-  auto plan = make_plan(*graph, {});
-  if (!plan) return named(std::move(plan).error());
+  }
   plan->model = path.stem().string();
-  return ReadModel{{std::move(*graph), std::move(*plan)}, content_hash(bytes)};
+  return ReadModel{{std::move(imported.graph), std::move(*plan)}, std::move(imported.hash)};
 }
 
 FirmwareSpec spec_of(const Plan& plan, App app) { return {.app = app, .plan = plan}; }
@@ -38,7 +36,7 @@ double mean_instructions(const RunLog& log) {
 
 }  // namespace
 
-Result<LoadedModel> load_tflite(const Path& path) {
+Result<LoadedModel> load_model_file(const Path& path) {
   THIMBLE_LET(ReadModel read, read_model(path));
   return std::move(read.model);
 }

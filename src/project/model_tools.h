@@ -13,7 +13,7 @@ struct LoadedModel {
 };
 
 // Errors: not_found, bad_data, unsupported (naming op, layer and remedy).
-Result<LoadedModel> load_tflite(const Path& path);
+Result<LoadedModel> load_model_file(const Path& path);
 
 // Builds firmware in a folder of its own under the user's cache, so that repeated runs compile nothing.
 Path firmware_cache(const std::string& model_hash, const Board& board, App app);
