@@ -97,7 +97,9 @@ struct QuantizeRule {
 struct TfliteConstantInput {
   int input = 1;
   std::string_view attr;
-  int columns = 0;  // 0: a vector [n]; else a matrix [n / columns, columns]
+  // 0: a vector [n]; kNumber: one number [], an integer attribute; else a matrix [n / columns, columns].
+  int columns = 0;
+  static constexpr int kNumber = -1;
 };
 
 // TFLite: which builtin operator, which options table, and the two-way mapping of attributes.
@@ -136,6 +138,7 @@ struct OpTraits {
   bool in_place = false;          // output may take input 0's memory: same size, each element read before it is written
   bool alias = false;             // output is input 0's bytes under another shape: no kernel call at all
   bool fuses_activation = false;  // has attribute "activation": none, relu, relu6
+  bool reads_shapes_only = false;  // its outputs follow from its inputs' shapes: no kernel call reads them
   // Inputs that hold state (Value::initial) which the op's kernels change in place.
   std::span<const int> state_inputs = {};
   std::string_view activation = "";    // it is that activation, and may be fused into the op before it

@@ -11,6 +11,7 @@
 #include "formats/tflite/options.h"
 #include "formats/tflite/tflite.h"
 #include "graph/op_spec.h"
+#include "graph/passes/fold_constants.h"
 #include "ops/ops.h"
 
 namespace thimble {
@@ -394,22 +395,23 @@ Result<std::vector<int64_t>> integer_list(const Value& value) {
 }
 
 // Inputs that say how an operator works (axes, paddings, shapes) become its attributes.
-Outcome take_constant_inputs(Graph& graph) {
-  for (Node& node : graph.nodes) {
-    const auto described = node.op->tflite->constant_inputs;
-    for (auto constant = described.rbegin(); constant != described.rend(); ++constant) {
-      const auto index = static_cast<size_t>(constant->input);
-      if (index >= node.inputs.size()) continue;  // stored among the options
-      if (node.inputs[index] != kNoValue) {
-        auto numbers = integer_list(graph[node.inputs[index]]);
-        if (!numbers) {
-          numbers.error().where = fmt::format("{}, {}", node.name, constant->attr);
-          return tl::unexpected<Error>(std::move(numbers).error());
-        }
-        node.attrs.set(constant->attr, std::move(*numbers));
+Outcome take_constant_inputs(const Graph& graph, Node& node) {
+  const auto described = node.op->tflite->constant_inputs;
+  for (auto constant = described.rbegin(); constant != described.rend(); ++constant) {
+    const auto index = static_cast<size_t>(constant->input);
+    if (index >= node.inputs.size()) continue;  // stored among the options
+    if (node.inputs[index] != kNoValue) {
+      auto numbers = integer_list(graph[node.inputs[index]]);
+      const bool one = constant->columns == TfliteConstantInput::kNumber;
+      if (numbers && one && numbers->size() != 1)
+        numbers = damaged(fmt::format("expected one number, found {}", numbers->size()));
+      if (!numbers) {
+        numbers.error().where = fmt::format("{}, {}", node.name, constant->attr);
+        return tl::unexpected<Error>(std::move(numbers).error());
       }
-      node.inputs.erase(node.inputs.begin() + constant->input);
+      node.attrs.set(constant->attr, one ? AttrValue(numbers->front()) : AttrValue(std::move(*numbers)));
     }
+    node.inputs.erase(node.inputs.begin() + constant->input);
   }
   return {};
 }
@@ -432,7 +434,8 @@ Result<Graph> read_tflite(std::span<const uint8_t> bytes) {
   THIMBLE_TRY(read_values(source, graph));
   THIMBLE_TRY(check_ports(graph));
   THIMBLE_TRY(check_hybrid(graph));
-  THIMBLE_TRY(take_constant_inputs(graph));
+  // Together, node by node: what one operator computes from constants configures the next.
+  THIMBLE_TRY(fold_constants(graph, [&](Node& node) { return take_constant_inputs(graph, node); }));
   THIMBLE_TRY(check_scales(graph));
   remove_unused_values(graph);
   THIMBLE_TRY(verify(graph));

@@ -138,9 +138,12 @@ void Writer::write_tensor(int32_t tensor) {
 
 // The tensor's number. Its name follows from the operator's output, because nodes have no names in a .tflite file.
 int32_t Writer::write_constant_input(const Node& node, const TfliteConstantInput& constant) {
-  const std::vector<int64_t> numbers = node.attrs.integers(constant.attr);
+  const bool one = constant.columns == TfliteConstantInput::kNumber;
+  const std::vector<int64_t> numbers =
+      one ? std::vector{node.attrs.integer(constant.attr)} : node.attrs.integers(constant.attr);
   const std::vector<int32_t> data(numbers.begin(), numbers.end());
   std::vector<int32_t> extents = {static_cast<int32_t>(data.size())};
+  if (one) extents.clear();
   if (constant.columns > 0) extents = {extents[0] / constant.columns, constant.columns};
   const uint32_t buffer = add_buffer({reinterpret_cast<const uint8_t*>(data.data()), data.size() * sizeof(int32_t)});
   const auto shape = builder_.CreateVector(extents);
