@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <stdexcept>
 
 #include "device/runtime/plan_format.h"
 #include "graph/kernel_table.h"
@@ -52,6 +53,17 @@ Outcome check_against_kernel(const KernelCall& call) {
   return {};
 }
 
+// Kernels that need scales ask for them with vector::at; many (copies, comparisons of indices) need none.
+Result<std::vector<KernelCall>> lower_node(const Graph& graph, const Node& node, std::string_view isa) {
+  try {
+    return (*node.op->lower)({graph, node, isa});
+  } catch (const std::out_of_range&) {
+    return fail(ErrorCode::unsupported,
+                fmt::format("{} needs a scale and zero point that one of its tensors lacks", node.op->name), node.name,
+                "export the model with full integer quantisation, or in float32");
+  }
+}
+
 Result<LoweredGraph> lower_nodes(const Graph& graph, std::string_view isa) {
   LoweredGraph lowered;
   lowered.calls_of_node.resize(graph.nodes.size(), 0);
@@ -62,7 +74,7 @@ Result<LoweredGraph> lower_nodes(const Graph& graph, std::string_view isa) {
       return fail(ErrorCode::unsupported,
                   fmt::format("{} has no device kernel: {}", node.op->name, node.op->lower.reason()), node.name,
                   "fold or quantise the model first, or replace this layer; `thimble ops` lists what runs on a device");
-    auto calls = (*node.op->lower)({graph, node, isa});
+    auto calls = lower_node(graph, node, isa);
     if (!calls) {
       Error error = std::move(calls).error();
       if (error.where.empty()) error.where = node.name;

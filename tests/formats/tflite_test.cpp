@@ -7,6 +7,7 @@
 
 #include "formats/sample_graph.h"
 #include "formats/tflite/schema.h"
+#include "plan/plan.h"
 
 using namespace thimble;
 
@@ -170,13 +171,27 @@ TEST(TfliteRefuses, OptionsOfAnotherOperator) {
                  ErrorCode::bad_data, "softmax_0");
 }
 
-TEST(TfliteRefuses, ActivationsOfOtherTypes) {
-  expect_refused(
-      changed([](tflite::Model& model) { return tensor_of(model, 0).mutate_type(tflite::TensorType_UINT8); }),
-      ErrorCode::unsupported, "uint8 activations");
+TEST(TfliteRefuses, TypesWithoutKernelWhenTheyArePlanned) {
+  const auto graph = read_tflite(
+      changed([](tflite::Model& model) { return tensor_of(model, 0).mutate_type(tflite::TensorType_INT32); }));
+  ASSERT_TRUE(graph) << to_string(graph.error());
+  const auto plan = make_plan(*graph, {});
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, ErrorCode::unsupported);
+  EXPECT_EQ(plan.error().where, "fully_connected_0");
+  EXPECT_FALSE(plan.error().hint.empty());
   expect_refused(
       changed([](tflite::Model& model) { return tensor_of(model, 0).mutate_type(tflite::TensorType_FLOAT16); }),
       ErrorCode::unsupported, "FLOAT16");
+}
+
+TEST(TfliteRefuses, MissingScalesWhereTheyAreNeeded) {
+  Graph graph = sample_graph();
+  graph[0].quantization = {};
+  const auto plan = make_plan(read_tflite(write_tflite(graph).value()).value(), {});
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().where, "fully_connected_0");
+  EXPECT_NE(plan.error().message.find("scale"), std::string::npos) << to_string(plan.error());
 }
 
 TEST(TfliteRefuses, HybridModelsSayingWhatToDo) {

@@ -266,16 +266,13 @@ Result<std::shared_ptr<Tensor>> read_constant(const Source& source, const tflite
 }
 
 Outcome check_activation(const Value& value, const std::string& where) {
-  if (value.type.dtype != DType::f32 && value.type.dtype != DType::i8)
-    return fail(ErrorCode::unsupported,
-                fmt::format("{} activations; int8 and float32 are supported", name_of(value.type.dtype)), where,
-                std::string(kConvertHint));
   if (element_count(value.type.shape) == 0)
     return damaged(fmt::format("empty shape {}", to_string(value.type.shape)), where);
-  if (value.type.dtype == DType::i8 && value.quantization.scale.size() != 1)
+  if (value.quantization.per_channel())
     return fail(ErrorCode::unsupported,
-                fmt::format("int8 activations with {} scales, expected one", value.quantization.scale.size()), where,
-                std::string(kConvertHint));
+                fmt::format("{} activations with {} scales, expected one", name_of(value.type.dtype),
+                            value.quantization.scale.size()),
+                where, std::string(kConvertHint));
   return {};
 }
 
@@ -353,16 +350,13 @@ Outcome check_hybrid(const Graph& graph) {
   return {};
 }
 
-// int8 numbers mean nothing without a scale, and one scale per channel only where the operator looks for it.
+// One scale per channel means something only where the operator looks for it.
 Outcome check_scales(const Graph& graph) {
   for (const Node& node : graph.nodes)
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == kNoValue) continue;
       const Value& value = graph[node.inputs[i]];
       const Quantization& q = value.quantization;
-      if (value.type.dtype == DType::i8 && q.empty())
-        return fail(ErrorCode::unsupported, fmt::format("int8 input {} has no scale", value.name), node.name,
-                    std::string(kConvertHint));
       if (!q.per_channel()) continue;
       const auto index = static_cast<int>(i);
       const auto& rule = node.op->quantize;
