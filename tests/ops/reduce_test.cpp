@@ -1,4 +1,4 @@
-// Mean: int8 against the published reference, byte for byte.
+// Reductions: int8 against the published reference, byte for byte.
 #include "ops/int8_reference.h"
 
 namespace thimble::test {
