@@ -1,4 +1,4 @@
-// Average and maximum over windows of [N, H, W, C]; taps in the padding do not count.
+// Average, maximum and root mean square over windows of [N, H, W, C]; taps in the padding do not count.
 #pragma once
 #include "device/base/fixed_point.h"
 #include "device/base/params.h"
@@ -7,7 +7,7 @@
 namespace thimble {
 namespace device {
 
-// padding_h, padding_w: rows above and columns left of the input. activation_min/max: int8 values or bits of floats.
+// padding_h, padding_w: rows above and columns left of the input. activation_min/max: integers or bits of floats.
 THIMBLE_PARAMS(Pool2DParams, batches, input_h, input_w, channels, output_h, output_w, window_h, window_w, stride_h,
                stride_w, padding_h, padding_w, activation_min, activation_max);
 
@@ -33,9 +33,11 @@ inline void pool2d_pixels(const Pool2DParams& p, T low, T high, const T* input, 
     }
 }
 
-struct AverageS8 {
+struct AverageInteger {
   static int32_t start() { return 0; }
-  static int32_t next(int32_t sum, int8_t x) { return sum + x; }
+  static int32_t next(int32_t sum, int32_t x) {  // wraps where it overflows
+    return static_cast<int32_t>(static_cast<uint32_t>(sum) + static_cast<uint32_t>(x));
+  }
   // Rounded to the nearest, ties away from zero.
   static int32_t last(int32_t sum, int32_t count) { return (sum > 0 ? sum + count / 2 : sum - count / 2) / count; }
 };
@@ -44,28 +46,37 @@ struct AverageF32 {
   static float next(float sum, float x) { return sum + x; }
   static float last(float sum, int32_t count) { return sum / static_cast<float>(count); }
 };
-struct MaxS8 {
-  static int32_t start() { return -128; }
-  static int32_t next(int32_t top, int8_t x) { return x > top ? x : top; }
+template <int32_t least>
+struct MaxInteger {
+  static int32_t start() { return least; }
+  static int32_t next(int32_t top, int32_t x) { return x > top ? x : top; }
   static int32_t last(int32_t top, int32_t) { return top; }
 };
 struct MaxF32 {
-  static float start() { return -__builtin_huge_valf(); }
+  static float start() { return -3.402823466e38f; }
   static float next(float top, float x) { return x > top ? x : top; }
   static float last(float top, int32_t) { return top; }
 };
 
-// input [N, H, W, C], output [N, output_h, output_w, C] of the same scale and zero point. Arithmetic: TFLite int8
-// reference.
+// input [N, H, W, C], output [N, output_h, output_w, C] of the same scale and zero point. Arithmetic: TFLite reference.
 inline void average_pool2d_s8(const Pool2DParams& p, const int8_t* input, int8_t* output) {
-  pool2d_pixels<AverageS8>(p, static_cast<int8_t>(p.activation_min), static_cast<int8_t>(p.activation_max), input,
-                           output);
+  pool2d_pixels<AverageInteger>(p, static_cast<int8_t>(p.activation_min), static_cast<int8_t>(p.activation_max), input,
+                                output);
+}
+inline void average_pool2d_s16(const Pool2DParams& p, const int16_t* input, int16_t* output) {
+  pool2d_pixels<AverageInteger>(p, static_cast<int16_t>(p.activation_min), static_cast<int16_t>(p.activation_max),
+                                input, output);
 }
 inline void average_pool2d_f32(const Pool2DParams& p, const float* input, float* output) {
   pool2d_pixels<AverageF32>(p, float_of(p.activation_min), float_of(p.activation_max), input, output);
 }
 inline void max_pool2d_s8(const Pool2DParams& p, const int8_t* input, int8_t* output) {
-  pool2d_pixels<MaxS8>(p, static_cast<int8_t>(p.activation_min), static_cast<int8_t>(p.activation_max), input, output);
+  pool2d_pixels<MaxInteger<-128>>(p, static_cast<int8_t>(p.activation_min), static_cast<int8_t>(p.activation_max),
+                                  input, output);
+}
+inline void max_pool2d_s16(const Pool2DParams& p, const int16_t* input, int16_t* output) {
+  pool2d_pixels<MaxInteger<-32768>>(p, static_cast<int16_t>(p.activation_min), static_cast<int16_t>(p.activation_max),
+                                    input, output);
 }
 inline void max_pool2d_f32(const Pool2DParams& p, const float* input, float* output) {
   pool2d_pixels<MaxF32>(p, float_of(p.activation_min), float_of(p.activation_max), input, output);

@@ -57,6 +57,25 @@ Result<DType> kernel_dtype(const LowerArgs& args, std::initializer_list<DType> k
               args.node.name, "export the model with int8 or float32 activations");
 }
 
+std::string_view kernel_suffix(DType dtype) {
+  switch (dtype) {
+    case DType::i8:
+      return "s8";
+    case DType::i16:
+      return "s16";
+    case DType::u8:
+    case DType::boolean:
+      return "u8";
+    case DType::i32:
+      return "i32";
+    case DType::i64:
+      return "i64";
+    case DType::f32:
+      break;
+  }
+  return "f32";
+}
+
 tl::unexpected<Error> cannot_lower(const Node& node, std::string message) {
   return fail(ErrorCode::unsupported, std::move(message), node.name);
 }

@@ -56,6 +56,9 @@ Result<Tensor> float_bias(const Graph& graph, const Node& node, int64_t channels
 // there is, when it is not one of `known` or differs from input 0's.
 Result<DType> kernel_dtype(const LowerArgs& args, std::initializer_list<DType> known);
 
+// How names of kernels end: "s8", "s16", "u8" (also of conditions), "i32", "i64", "f32".
+std::string_view kernel_suffix(DType dtype);
+
 // Error for a tensor that must be constant, quantised ... and is not.
 tl::unexpected<Error> cannot_lower(const Node& node, std::string message);
 

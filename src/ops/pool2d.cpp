@@ -2,6 +2,7 @@
 // activation. Taps in the padding do not count.
 #include "device/kernels/pool2d.h"
 
+#include <cmath>
 #include <limits>
 
 #include "ops/loops.h"
@@ -105,8 +106,17 @@ void max_backward(const BackwardArgs& args) {
   });
 }
 
+// As the reference has it, scales that differ by less than 1e-6 count as one.
+bool same_quantization(const Quantization& a, const Quantization& b) {
+  return !a.empty() && !b.empty() && std::abs(a.scale[0] - b.scale[0]) <= 1e-6f && a.zero_point == b.zero_point;
+}
+
+std::string describe(const Quantization& q) {
+  return q.empty() ? "none" : fmt::format("{} and {}", q.scale[0], q.zero_point[0]);
+}
+
 Result<std::vector<KernelCall>> lower(const std::string& kernel, const LowerArgs& args) {
-  THIMBLE_TRY(kernel_dtype(args, {DType::i8, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
   THIMBLE_LET(const Window window, pool_window(args.node.attrs, input.type.shape));
@@ -125,12 +135,11 @@ Result<std::vector<KernelCall>> lower(const std::string& kernel, const LowerArgs
                               .padding_w = static_cast<int32_t>(window.w.padding),
                               .activation_min = 0,
                               .activation_max = 0};
-  if (is_int8(output)) {
-    if (input.quantization != output.quantization)
-      return cannot_lower(args.node,
-                          fmt::format("pooling keeps the scale and zero point, found {} and {} in, {} and {} out",
-                                      scale_of(input), zero_point_of(input), scale_of(output), zero_point_of(output)));
-    const IntRange range = activation_range(activation, output.quantization);
+  if (dtype != DType::f32) {
+    if (!same_quantization(input.quantization, output.quantization))
+      return cannot_lower(args.node, fmt::format("pooling keeps the scale and zero point, found {} in and {} out",
+                                                 describe(input.quantization), describe(output.quantization)));
+    const IntRange range = activation_range(activation, output.quantization, dtype);
     params.activation_min = range.min;
     params.activation_max = range.max;
   } else {
@@ -138,7 +147,7 @@ Result<std::vector<KernelCall>> lower(const std::string& kernel, const LowerArgs
     params.activation_min = device::bits_of(range.min);
     params.activation_max = device::bits_of(range.max);
   }
-  auto call = KernelCall::make(kernel + (is_int8(output) ? "_s8" : "_f32"), params);
+  auto call = KernelCall::make(fmt::format("{}_{}", kernel, kernel_suffix(dtype)), params);
   call.operand(args.node.inputs[0]).operand(args.node.outputs[0]);
   return std::vector{std::move(call)};
 }

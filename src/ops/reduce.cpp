@@ -152,7 +152,7 @@ Result<std::vector<KernelCall>> lower_sum(const LowerArgs& args, bool mean) {
   if (dtype == DType::f32 || dtype == DType::i32) {
     auto params = params_of<device::SumParams>(axes);
     params.divisor = mean ? static_cast<int32_t>(count) : 1;
-    return with_operands(args, KernelCall::make(dtype == DType::f32 ? "sum_f32" : "sum_i32", params));
+    return with_operands(args, KernelCall::make(fmt::format("sum_{}", kernel_suffix(dtype)), params));
   }
   if (input.quantization.empty() || output.quantization.empty())
     return cannot_lower(args.node, "input and output need a scale and zero point");
@@ -163,7 +163,7 @@ Result<std::vector<KernelCall>> lower_sum(const LowerArgs& args, bool mean) {
   params.multiplier = m.multiplier;
   params.shift = m.shift;
   params.output_zero_point = zero_point_of(output);
-  return with_operands(args, KernelCall::make(dtype == DType::i8 ? "sum_s8" : "sum_s16", params));
+  return with_operands(args, KernelCall::make(fmt::format("sum_{}", kernel_suffix(dtype)), params));
 }
 
 Result<std::vector<KernelCall>> lower_extreme(const LowerArgs& args, const std::string& kernel) {
@@ -173,13 +173,8 @@ Result<std::vector<KernelCall>> lower_extreme(const LowerArgs& args, const std::
   if (input.quantization != args.graph[args.node.outputs[0]].quantization)
     return cannot_lower(args.node, "it keeps the scale and zero point, but input and output differ in them");
   THIMBLE_LET(const Axes axes, axes_of(args.node.attrs, input.type.shape));
-  const std::string_view type = dtype == DType::i8    ? "s8"
-                                : dtype == DType::i16 ? "s16"
-                                : dtype == DType::i32 ? "i32"
-                                : dtype == DType::f32 ? "f32"
-                                                      : "u8";
-  return with_operands(args,
-                       KernelCall::make(fmt::format("{}_{}", kernel, type), params_of<device::ReduceParams>(axes)));
+  return with_operands(args, KernelCall::make(fmt::format("{}_{}", kernel, kernel_suffix(dtype)),
+                                              params_of<device::ReduceParams>(axes)));
 }
 
 Result<std::vector<KernelCall>> lower_prod(const LowerArgs& args) {
@@ -187,9 +182,9 @@ Result<std::vector<KernelCall>> lower_prod(const LowerArgs& args) {
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
   THIMBLE_LET(const Axes axes, axes_of(args.node.attrs, input.type.shape));
+  const std::string kernel = fmt::format("reduce_prod_{}", kernel_suffix(dtype));
   if (dtype == DType::f32 || dtype == DType::i32)
-    return with_operands(args, KernelCall::make(dtype == DType::f32 ? "reduce_prod_f32" : "reduce_prod_i32",
-                                                params_of<device::ReduceParams>(axes)));
+    return with_operands(args, KernelCall::make(kernel, params_of<device::ReduceParams>(axes)));
   if (input.quantization.empty() || output.quantization.empty())
     return cannot_lower(args.node, "input and output need a scale and zero point");
   const Multiplier m = quantize_multiplier(
@@ -203,7 +198,7 @@ Result<std::vector<KernelCall>> lower_prod(const LowerArgs& args) {
   params.multiplier = m.multiplier < 0x7FFF0000 ? (m.multiplier + (1 << 15)) >> 16 : 0x7FFF;
   params.shift = m.shift;
   params.output_zero_point = zero_point_of(output);
-  return with_operands(args, KernelCall::make(dtype == DType::i8 ? "reduce_prod_s8" : "reduce_prod_s16", params));
+  return with_operands(args, KernelCall::make(kernel, params));
 }
 
 Outcome read_options(const AttrReader& reader, Attrs& attrs) {

@@ -23,6 +23,7 @@ std::vector<OpCase> shared_cases() {
       {"one_axis", {flows({2, 9, 1, 3})}, pool(3, 1, 3, 1, "same")},
       {"relu", {flows({1, 6, 6, 2})}, pool(2, 2, 2, 2, "valid", "relu")},
       {"relu6", {flows({1, 6, 6, 2}, -3, 12)}, pool(2, 2, 2, 2, "valid", "relu6")},
+      {"relu_n1_to_1", {flows({1, 6, 6, 2}, -3, 4)}, pool(2, 2, 2, 2, "valid", "relu_n1_to_1")},
   };
 }
 
