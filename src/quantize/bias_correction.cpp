@@ -1,5 +1,6 @@
 #include "quantize/bias_correction.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "graph/op_spec.h"
@@ -10,8 +11,8 @@ namespace {
 
 // One layer's rounding error of its weights, and the sums of what that error does to each output channel.
 struct LayerError {
-  size_t node = 0;
-  int bias = 0;              // index of the bias among the node's inputs
+  size_t node = 0;  // in the float graph
+  ValueId int8_bias = kNoValue;
   Tensor weights;            // float32: weights - rounded weights
   Attrs attrs;               // without the fused activation: the error is linear before it
   std::vector<double> sums;  // by output channel
@@ -35,13 +36,14 @@ std::vector<LayerError> layer_errors(const Graph& float_graph, const Graph& int8
   std::vector<LayerError> layers;
   for (size_t n = 0; n < float_graph.nodes.size(); ++n) {
     const Node& node = float_graph.nodes[n];
+    const auto rounded = std::ranges::find(int8_graph.nodes, node.name, &Node::name);
+    if (!node.op->quantize || rounded == int8_graph.nodes.end()) continue;
     const QuantizeRule& rule = *node.op->quantize;
     const auto bias = static_cast<size_t>(rule.bias);
     if (rule.weights < 0 || rule.bias < 0 || bias >= node.inputs.size() || node.inputs[bias] == kNoValue) continue;
     const auto weights = static_cast<size_t>(rule.weights);
-    LayerError layer{.node = n, .bias = rule.bias, .attrs = node.attrs};
-    layer.weights =
-        rounding_error(*float_graph[node.inputs[weights]].constant, int8_graph[int8_graph.nodes[n].inputs[weights]]);
+    LayerError layer{.node = n, .int8_bias = rounded->inputs[bias], .attrs = node.attrs};
+    layer.weights = rounding_error(*float_graph[node.inputs[weights]].constant, int8_graph[rounded->inputs[weights]]);
     if (node.op->traits.fuses_activation) layer.attrs.set("activation", "none");
     layer.sums.resize(static_cast<size_t>(float_graph[node.inputs[bias]].constant->size()), 0);
     layers.push_back(std::move(layer));
@@ -79,7 +81,7 @@ Outcome correct_bias(Graph& float_graph, Graph& int8_graph, const CalibrationInp
     return Outcome{};
   }));
   for (const LayerError& layer : layers) {
-    const Value& bias = int8_graph[int8_graph.nodes[layer.node].inputs[static_cast<size_t>(layer.bias)]];
+    const Value& bias = int8_graph[layer.int8_bias];
     const std::vector<float>& scale = bias.quantization.scale;
     const auto codes = bias.constant->as<int32_t>();
     for (size_t c = 0; c < codes.size(); ++c) {

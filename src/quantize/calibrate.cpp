@@ -43,7 +43,7 @@ void count(Observation& observation, std::span<const float> values) {
 Outcome check_finite(const Graph& graph, ValueId id, std::span<const float> values) {
   if (std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) return {};
   return fail(ErrorCode::diverged, "gives NaN or infinity on a calibration sample", graph[id].name,
-              "train again with a lower learning rate");
+              "train again with a lower learning rate; of an imported model, check the calibration data");
 }
 
 // Sums that make the error of any clipping range cheap: of counts, values and squares up to each bin.
@@ -154,30 +154,30 @@ Outcome CalibrationInputs::run(Graph& graph, std::string_view title, Progress& p
   return {};
 }
 
-Result<std::vector<Observation>> observe(Graph& graph, const CalibrationInputs& inputs, Progress& progress) {
-  const std::vector<ValueId> ids = flowing_values(graph);
+Result<std::vector<Observation>> observe(const Graph& graph, const SampleRun& run) {
   std::vector<Observation> observations(graph.values.size());
-  const auto for_each_value = [&](Executor& executor, size_t rows, auto&& body) -> Outcome {
-    for (ValueId id : ids) {
-      const auto all = executor.value(id);
-      const auto values = all.first(all.size() / static_cast<size_t>(executor.batch()) * rows);
-      THIMBLE_TRY(body(id, observations[static_cast<size_t>(id)], values));
-    }
-    return {};
-  };
-  THIMBLE_TRY(inputs.run(graph, "calibrate: ranges", progress, [&](Executor& executor, size_t rows) {
-    return for_each_value(executor, rows, [&](ValueId id, Observation& observation, std::span<const float> values) {
-      widen(observation, values);
-      return check_finite(graph, id, values);
-    });
+  THIMBLE_TRY(run("calibrate: ranges", [&](ValueId id, std::span<const float> values) {
+    widen(observations[static_cast<size_t>(id)], values);
+    return check_finite(graph, id, values);
   }));
-  THIMBLE_TRY(inputs.run(graph, "calibrate: histograms", progress, [&](Executor& executor, size_t rows) {
-    return for_each_value(executor, rows, [&](ValueId, Observation& observation, std::span<const float> values) {
-      count(observation, values);
-      return Outcome{};
-    });
+  THIMBLE_TRY(run("calibrate: histograms", [&](ValueId id, std::span<const float> values) {
+    count(observations[static_cast<size_t>(id)], values);
+    return Outcome{};
   }));
   return observations;
+}
+
+Result<std::vector<Observation>> observe(Graph& graph, const CalibrationInputs& inputs, Progress& progress) {
+  const std::vector<ValueId> ids = flowing_values(graph);
+  return observe(graph, [&](std::string_view title, const ValueVisitor& visit) {
+    return inputs.run(graph, title, progress, [&](Executor& executor, size_t rows) -> Outcome {
+      for (ValueId id : ids) {
+        const auto all = executor.value(id);
+        THIMBLE_TRY(visit(id, all.first(all.size() / static_cast<size_t>(executor.batch()) * rows)));
+      }
+      return {};
+    });
+  });
 }
 
 RealRange choose_range(const Observation& observation, const QuantizeOptions& options) {

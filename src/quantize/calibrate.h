@@ -39,12 +39,26 @@ class CalibrationInputs {
   std::vector<size_t> samples_;
 };
 
-// What each value of the graph holds on the samples (two runs: extremes, then histograms), by ValueId; constants stay
-// empty. Errors: diverged (a layer gives NaN or infinity), those of CalibrationInputs::run.
+// Shows what a value holds, a batch of samples at a time.
+using ValueVisitor = std::function<Outcome(ValueId, std::span<const float>)>;
+// Runs all samples through a graph and shows every float32 value that flows.
+using SampleRun = std::function<Outcome(std::string_view title, const ValueVisitor&)>;
+
+// What each value of the graph holds on the samples (two runs: extremes, then histograms), by ValueId; what a run does
+// not show stays empty. Errors: diverged (a layer gives NaN or infinity), those of the run.
+Result<std::vector<Observation>> observe(const Graph& graph, const SampleRun& run);
 Result<std::vector<Observation>> observe(Graph& graph, const CalibrationInputs& inputs, Progress& progress);
 
 // The range to represent: "minmax" all that was seen; "percentile" without the tails beyond it; "mse" the range whose
 // rounding and clipping errors have the least sum of squares.
 RealRange choose_range(const Observation& observation, const QuantizeOptions& options);
+
+// The range of every value, by ValueId. Outputs of the model keep all that was seen: clipping them would bend every
+// prediction at the ends of a regression.
+std::vector<RealRange> ranges_of(const Graph& graph, std::span<const Observation> observations,
+                                 const QuantizeOptions& options);
+
+// Errors: usage, naming the option that is out of range.
+Outcome check_options(const QuantizeOptions& options);
 
 }  // namespace thimble

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <optional>
 
 #include "graph/op_spec.h"
+#include "graph/passes/rewrite.h"
+#include "ops/ops.h"
 
 namespace thimble {
 
@@ -33,26 +37,85 @@ Tensor quantized(const Tensor& real, const Quantization& q) {
   return result;
 }
 
-// Turns a folded float graph into an int8 graph, node by node, from the ranges its values were seen to have.
+// Which values must have one scale, because an op takes or gives them so: sets of values, by union and find.
+class SharedRanges {
+ public:
+  SharedRanges(const Graph& graph, std::vector<RealRange>& ranges) : parent_(graph.values.size()), ranges_(ranges) {
+    for (size_t i = 0; i < parent_.size(); ++i) parent_[i] = static_cast<ValueId>(i);
+    for (const Node& node : graph.nodes) {
+      if (!node.op->quantize) continue;
+      const OutputScale output = node.op->quantize->output;
+      if (output == OutputScale::shared)
+        for (ValueId id : node.inputs) {
+          if (is_real(graph, id)) join(node.outputs[0], id);
+          if (id == kNoValue || !graph[id].constant || graph[id].type.dtype != DType::f32) continue;
+          const auto [low, high] = std::ranges::minmax(graph[id].constant->as<float>());
+          RealRange& range = ranges_[static_cast<size_t>(node.outputs[0])];
+          range.min = std::min(range.min, static_cast<double>(low));
+          range.max = std::max(range.max, static_cast<double>(high));
+        }
+      if (output == OutputScale::same_as_input || output == OutputScale::shared)
+        for (ValueId id : node.outputs)
+          if (is_real(graph, id) && is_real(graph, node.inputs[0])) join(node.inputs[0], id);
+    }
+    for (size_t i = 0; i < parent_.size(); ++i) {
+      RealRange& all = ranges_[static_cast<size_t>(find(static_cast<ValueId>(i)))];
+      all.min = std::min(all.min, ranges_[i].min), all.max = std::max(all.max, ranges_[i].max);
+    }
+    for (size_t i = 0; i < parent_.size(); ++i)
+      ranges_[i] = ranges_[static_cast<size_t>(find(static_cast<ValueId>(i)))];
+  }
+
+ private:
+  static bool is_real(const Graph& graph, ValueId id) {
+    return id != kNoValue && graph[id].type.dtype == DType::f32 && !graph[id].constant;
+  }
+  ValueId find(ValueId id) {
+    while (parent_[static_cast<size_t>(id)] != id) id = parent_[static_cast<size_t>(id)];
+    return id;
+  }
+  void join(ValueId a, ValueId b) { parent_[static_cast<size_t>(find(a))] = find(b); }
+
+  std::vector<ValueId> parent_;
+  std::vector<RealRange>& ranges_;
+};
+
+// Turns a folded float graph into an int8 graph, node by node, from the ranges its values were seen to have. A layer
+// without an int8 form stays float32, between dequantize and quantize.
 class Quantizer {
  public:
-  Quantizer(Graph graph, std::vector<RealRange> ranges) : graph_(std::move(graph)), ranges_(std::move(ranges)) {}
+  Quantizer(Graph graph, std::vector<RealRange> ranges) : graph_(std::move(graph)), ranges_(std::move(ranges)) {
+    SharedRanges{graph_, ranges_};
+    readers_.assign(graph_.values.size(), 0);
+    for (const Node& node : graph_.nodes)
+      for (ValueId input : node.inputs)
+        if (input != kNoValue) ++readers_[static_cast<size_t>(input)];
+  }
 
   Result<Graph> run() {
-    for (ValueId input : graph_.inputs) THIMBLE_TRY(make_int8(input, int8_over(range_of(input)), graph_.name));
-    for (Node& node : graph_.nodes) {
-      if (!node.op->quantize)
-        return fail(ErrorCode::unsupported,
-                    fmt::format("{} has no int8 form: {}", node.op->name, node.op->quantize.reason()), node.name,
-                    "replace this layer");
-      THIMBLE_TRY(quantize_node(node, *node.op->quantize));
+    for (ValueId input : graph_.inputs)
+      if (graph_[input].type.dtype == DType::f32)
+        THIMBLE_TRY(make_int8(input, int8_over(range_of(input)), graph_.name));
+    std::vector<Node> nodes = std::move(graph_.nodes);
+    graph_.nodes.clear();
+    for (Node& node : nodes) {
+      THIMBLE_TRY(node.op->quantize ? quantize_node(node, *node.op->quantize) : keep_float(node));
+      graph_.nodes.push_back(std::move(node));
     }
-    THIMBLE_TRY(verify(graph_));
-    return std::move(graph_);
+    for (ValueId& output : graph_.outputs)
+      if (graph_[output].type.dtype == DType::f32) {
+        THIMBLE_LET(output, as_int8(output, int8_over(range_of(output)), graph_.name));
+      }
+    return finish_pass(std::move(graph_));
   }
 
  private:
   RealRange range_of(ValueId id) const { return ranges_[static_cast<size_t>(id)]; }
+
+  ValueId add_value(Value value) {
+    ranges_.emplace_back();
+    return graph_.add(std::move(value));
+  }
 
   Outcome make_int8(ValueId id, Quantization quantization, const std::string& layer) {
     Value& value = graph_[id];
@@ -64,14 +127,63 @@ class Quantizer {
     return {};
   }
 
+  // A node that converts `from` to the type and quantisation of `to`.
+  Result<ValueId> convert(ValueId from, std::string_view op, Value to, const std::string& layer) {
+    const OpSpec* spec = ops::find(op);
+    if (!spec) return fail(ErrorCode::internal, fmt::format("there is no op {}", op), layer);
+    to.name = fmt::format("{}/{}", graph_[from].name, op);
+    Node node{spec, fmt::format("{}_{}", op, graph_.nodes.size()), {from}, {}, {}};
+    node.attrs.set("dtype", std::string(name_of(to.type.dtype)));
+    const ValueId id = add_value(std::move(to));
+    ranges_[static_cast<size_t>(id)] = range_of(from);
+    node.outputs = {id};
+    graph_.nodes.push_back(std::move(node));
+    return id;
+  }
+
+  // The value in int8 with this quantisation: itself, or behind a quantize node.
+  Result<ValueId> as_int8(ValueId id, const Quantization& quantization, const std::string& layer) {
+    if (graph_[id].type.dtype == DType::i8 && graph_[id].quantization == quantization) return id;
+    Value to{.type = {DType::i8, graph_[id].type.shape}, .quantization = quantization};
+    return convert(id, "quantize", std::move(to), layer);
+  }
+
+  // A layer that computes on real numbers.
+  Outcome keep_float(Node& node) {
+    for (ValueId& input : node.inputs) {
+      if (input == kNoValue || graph_[input].constant || graph_[input].type.dtype != DType::i8) continue;
+      const auto [known, is_new] = float_of_.try_emplace(input, kNoValue);
+      if (is_new) {
+        Value to{.type = {DType::f32, graph_[input].type.shape}};
+        THIMBLE_LET(known->second, convert(input, "dequantize", std::move(to), node.name));
+      }
+      input = known->second;
+    }
+    return {};
+  }
+
   Outcome quantize_node(Node& node, const QuantizeRule& rule) {
     double finest_output = 0;
+    for (ValueId& input : node.inputs) {
+      if (input == kNoValue || graph_[input].constant || graph_[input].initial) continue;
+      if (graph_[input].type.dtype == DType::f32 ||
+          (rule.output == OutputScale::shared && graph_[input].type.dtype == DType::i8)) {
+        const bool same = rule.output == OutputScale::shared;
+        const RealRange range = range_of(same ? node.outputs[0] : input);
+        THIMBLE_LET(input, as_int8(input, int8_over(range), node.name));
+      }
+    }
     if (rule.weights >= 0) {
       THIMBLE_LET(finest_output, quantize_linear(node, rule));
     }
-    for (ValueId input : node.inputs)
-      if (input != kNoValue && graph_[input].constant && graph_[input].type.dtype == DType::f32) quantize_table(input);
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId input = node.inputs[i];
+      if (input == kNoValue || !graph_[input].constant || graph_[input].type.dtype != DType::f32) continue;
+      quantize_table(own_constant(node, static_cast<int>(i)),
+                     rule.output == OutputScale::shared ? std::optional(range_of(node.outputs[0])) : std::nullopt);
+    }
     for (ValueId output : node.outputs) {
+      if (graph_[output].type.dtype != DType::f32) continue;
       Quantization q = int8_over(range_of(output), finest_output);
       if (rule.output == OutputScale::same_as_input) q = graph_[node.inputs[0]].quantization;
       if (rule.output == OutputScale::fixed) q = {{rule.fixed_scale}, {rule.fixed_zero_point}, 0};
@@ -80,11 +192,11 @@ class Quantizer {
     return {};
   }
 
-  // A constant operand that is neither weights nor bias.
-  void quantize_table(ValueId id) {
+  // A constant operand that is neither weights nor bias. range: where it must share the scale of others.
+  void quantize_table(ValueId id, std::optional<RealRange> range) {
     Value& value = graph_[id];
     const auto [low, high] = std::ranges::minmax(value.constant->as<float>());
-    value.quantization = int8_over({low, high});
+    value.quantization = int8_over(range ? *range : RealRange{low, high});
     value.constant = std::make_shared<Tensor>(quantized(*value.constant, value.quantization));
     value.type.dtype = DType::i8;
     value.trainable = false;
@@ -93,12 +205,11 @@ class Quantizer {
   // A constant input of a node that this node may rewrite: its own copy where others read it too.
   ValueId own_constant(Node& node, int input) {
     ValueId& id = node.inputs[static_cast<size_t>(input)];
-    const Value value = graph_[id];
-    if (readers_of(graph_, id).size() > 1) {
-      Value copy = value;
+    if (readers_[static_cast<size_t>(id)] > 1) {
+      Value copy = graph_[id];
       copy.name += "/" + node.name;
-      id = graph_.add(std::move(copy));
-      ranges_.emplace_back();
+      id = add_value(std::move(copy));
+      readers_.resize(graph_.values.size(), 1);
     }
     return id;
   }
@@ -187,7 +298,9 @@ class Quantizer {
   }
 
   Graph graph_;
-  std::vector<RealRange> ranges_;  // by value; of what flows
+  std::vector<RealRange> ranges_;        // by value; of what flows
+  std::vector<size_t> readers_;          // by value, in the float graph
+  std::map<ValueId, ValueId> float_of_;  // int8 values that were made float32 again
 };
 
 }  // namespace

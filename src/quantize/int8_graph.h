@@ -11,8 +11,8 @@ struct RealRange {
 };
 
 // ranges: by ValueId, for what flows. Values keep their names; constants that several layers share are split where the
-// layers need them differently. Errors: unsupported (a layer without an int8 form, or weights that are not constant),
-// naming it.
+// layers need them differently. A layer without an int8 form keeps computing in float32, between dequantize and
+// quantize. Errors: unsupported (weights that are not constant), naming the layer.
 Result<Graph> make_int8_graph(const Graph& float_graph, std::vector<RealRange> ranges);
 
 }  // namespace thimble

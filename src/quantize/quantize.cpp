@@ -17,6 +17,25 @@ namespace thimble {
 
 namespace {
 
+std::string hash_of(const TrainedModel& model, const Features& features, const QuantizeOptions& options) {
+  return content_hash(fmt::format("{} {} {} {} {} {} {} {}", model.hash, features.hash, options.calibration_samples,
+                                  options.method, options.percentile, options.margin, options.correct_bias,
+                                  options.seed));
+}
+
+std::vector<TensorRange> covered_ranges(const Graph& graph) {
+  std::vector<TensorRange> ranges;
+  for (const Value& value : graph.values) {
+    if (value.constant || value.quantization.empty()) continue;
+    const float scale = value.quantization.scale[0];
+    const auto zero = static_cast<float>(value.quantization.zero_point[0]);
+    ranges.push_back({value.name, scale * (-128 - zero), scale * (127 - zero)});
+  }
+  return ranges;
+}
+
+}  // namespace
+
 Outcome check_options(const QuantizeOptions& options) {
   const auto usage = [](std::string_view key, std::string message) {
     return fail(ErrorCode::usage, std::move(message), fmt::format("[quantize] {}", key));
@@ -32,13 +51,6 @@ Outcome check_options(const QuantizeOptions& options) {
   return {};
 }
 
-std::string hash_of(const TrainedModel& model, const Features& features, const QuantizeOptions& options) {
-  return content_hash(fmt::format("{} {} {} {} {} {} {} {}", model.hash, features.hash, options.calibration_samples,
-                                  options.method, options.percentile, options.margin, options.correct_bias,
-                                  options.seed));
-}
-
-// Outputs of the model keep all that was seen: clipping them would bend every prediction at the ends of a regression.
 std::vector<RealRange> ranges_of(const Graph& graph, std::span<const Observation> observations,
                                  const QuantizeOptions& options) {
   std::vector<RealRange> ranges;
@@ -49,19 +61,6 @@ std::vector<RealRange> ranges_of(const Graph& graph, std::span<const Observation
     ranges[static_cast<size_t>(output)] = choose_range(observations[static_cast<size_t>(output)], whole);
   return ranges;
 }
-
-std::vector<TensorRange> covered_ranges(const Graph& graph) {
-  std::vector<TensorRange> ranges;
-  for (const Value& value : graph.values) {
-    if (value.constant || value.quantization.empty()) continue;
-    const float scale = value.quantization.scale[0];
-    const auto zero = static_cast<float>(value.quantization.zero_point[0]);
-    ranges.push_back({value.name, scale * (-128 - zero), scale * (127 - zero)});
-  }
-  return ranges;
-}
-
-}  // namespace
 
 Result<Graph> fold_for_inference(const Graph& graph) {
   return remove_identity(deep_copy(graph)).and_then(fold_batch_norm).and_then(fuse_activation);
