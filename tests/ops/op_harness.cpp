@@ -63,72 +63,8 @@ Quantization symmetric(const std::vector<float>& values, const Shape& shape, int
   return {most, std::vector<int32_t>(channels, 0), axis};
 }
 
-float scale_at(const Value& value, size_t index) {
-  if (!value.quantization.per_channel()) return value.quantization.scale[0];
-  size_t inner = 1;
-  for (size_t i = static_cast<size_t>(value.quantization.axis) + 1; i < value.type.shape.size(); ++i)
-    inner *= static_cast<size_t>(value.type.shape[i]);
-  return value.quantization.scale[index / inner % value.quantization.scale.size()];
-}
-
-template <class T>
-std::vector<std::byte> codes_of(const Value& value, const std::vector<float>& reals) {
-  std::vector<T> codes;
-  for (size_t i = 0; i < reals.size(); ++i) {
-    if constexpr (std::is_same_v<T, float>) {
-      codes.push_back(reals[i]);
-    } else if (value.quantization.empty()) {
-      codes.push_back(static_cast<T>(std::lround(reals[i])));
-    } else {
-      const long zero = value.quantization.per_channel() ? 0 : value.quantization.zero_point[0];
-      codes.push_back(static_cast<T>(std::clamp<long>(std::lround(reals[i] / scale_at(value, i)) + zero,
-                                                      std::numeric_limits<T>::min(), std::numeric_limits<T>::max())));
-    }
-  }
-  std::vector<std::byte> bytes(codes.size() * sizeof(T));
-  if (!bytes.empty()) std::memcpy(bytes.data(), codes.data(), bytes.size());
-  return bytes;
-}
-
-template <class T>
-std::vector<float> reals_of(const Value& value, std::span<const std::byte> bytes) {
-  std::vector<float> reals;
-  for (size_t i = 0; i < bytes.size() / sizeof(T); ++i) {
-    T code;
-    std::memcpy(&code, bytes.data() + i * sizeof(T), sizeof(T));
-    if (value.quantization.empty()) {
-      reals.push_back(static_cast<float>(code));
-    } else {
-      const int32_t zero = value.quantization.per_channel() ? 0 : value.quantization.zero_point[0];
-      reals.push_back(static_cast<float>(static_cast<int64_t>(code) - zero) * scale_at(value, i));
-    }
-  }
-  return reals;
-}
-
-// Calls body.operator()<T>() with the C++ type behind a dtype; bool is a byte.
-template <class Body>
-auto with_type(DType dtype, const Body& body) {
-  switch (dtype) {
-    case DType::i8:
-      return body.template operator()<int8_t>();
-    case DType::u8:
-    case DType::boolean:
-      return body.template operator()<uint8_t>();
-    case DType::i16:
-      return body.template operator()<int16_t>();
-    case DType::i32:
-      return body.template operator()<int32_t>();
-    case DType::i64:
-      return body.template operator()<int64_t>();
-    case DType::f32:
-      break;
-  }
-  return body.template operator()<float>();
-}
-
 std::vector<std::byte> bytes_of(const Value& value, const std::vector<float>& reals) {
-  return with_type(value.type.dtype, [&]<class T>() { return codes_of<T>(value, reals); });
+  return codes_of(value, reals).value();
 }
 
 void make_constant(Value& value, const std::vector<float>& reals) {
@@ -276,10 +212,6 @@ Graph quantized_graph(const Subject& subject, const Values& inputs, DType dtype)
                                                : Quantization{{rule.fixed_scale}, {rule.fixed_zero_point}};
   }
   return graph;
-}
-
-std::vector<float> real_values(const Value& value, std::span<const std::byte> bytes) {
-  return with_type(value.type.dtype, [&]<class T>() { return reals_of<T>(value, bytes); });
 }
 
 Values representable_inputs(const Graph& graph, const Values& inputs) {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "graph/interpreter.h"
 #include "graph/op_spec.h"
 #include "ops/op_case.h"
 
@@ -46,8 +47,6 @@ inline Graph int8_graph(const Subject& subject, const Values& inputs) {
 
 // The real values of a graph's inputs: constants, and `inputs` rounded to what their types can hold.
 Values representable_inputs(const Graph& graph, const Values& inputs);
-// The real numbers behind the bytes of a value.
-std::vector<float> real_values(const Value& value, std::span<const std::byte> bytes);
 
 // Lowers the node and runs its kernels on the host; bytes of each input that flows, bytes of each output. in_place: the
 // output takes input 0's memory. Errors: those of lower and of the kernel table, and writes outside an operand.
