@@ -17,6 +17,7 @@ struct Model {
   void features(const int16_t* samples, int16_t* to) { app::features(samples, to, scratch); }
   int8_t* input() { return reinterpret_cast<int8_t*>(thimble_arena + app::kInputs.ports[0].offset); }
   const int8_t* output() { return reinterpret_cast<const int8_t*>(thimble_arena + app::kOutputs.ports[0].offset); }
+  void reset() { app::reset(thimble_arena); }
   void invoke() { app::invoke(thimble_arena); }
 };
 

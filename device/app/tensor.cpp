@@ -9,6 +9,7 @@ namespace {
 alignas(16) uint8_t thimble_arena[app::kArenaBytes];
 
 struct Model {
+  void reset() { app::reset(thimble_arena); }
   void invoke() { app::invoke(thimble_arena); }
 };
 

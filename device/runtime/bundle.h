@@ -1,5 +1,6 @@
 // Checks and runs a bundle (plan_format.h) in place, from flash: the small loop behind a model that is replaced in the
-// field. check_bundle() once when a bundle arrives or at start, then run_bundle() per inference. Every record, offset
+// field. check_bundle() once when a bundle arrives or at start, reset_bundle() before the first inference, then
+// run_bundle() per inference. Every record, offset
 // and count is checked, whatever the bytes are. How far a kernel reaches behind an operand's address follows from its
 // parameters and is not checked here: the CRC says they are what the host wrote, and the host verified that plan.
 #pragma once
@@ -7,6 +8,7 @@
 #include "device/base/status.h"
 #include "device/runtime/invoke.h"
 #include "device/runtime/plan_format.h"
+#include "device/runtime/state.h"
 
 namespace thimble {
 namespace device {
@@ -56,7 +58,11 @@ inline Status check_header(const uint8_t* bundle, uint32_t bytes, const BundleHo
   const bool sections = fits(header.tensors_offset, tensors, sizeof(TensorRecord), header.total_bytes) &&
                         fits(header.calls_offset, header.calls, sizeof(CallRecord), header.total_bytes) &&
                         fits(header.constants_offset, header.constants_bytes, 1, header.total_bytes);
-  return sections && header.constants_offset % 16 == 0 ? Status::ok : Status::bad_layout;
+  const bool state = header.state_bytes <= header.arena_bytes &&
+                     (header.state_initial == kZeroState ||
+                      (header.state_initial % 4 == 0 && header.state_initial <= header.constants_bytes &&
+                       header.state_bytes <= header.constants_bytes - header.state_initial));
+  return sections && state && header.constants_offset % 16 == 0 ? Status::ok : Status::bad_layout;
 }
 
 inline Status check_call(const uint8_t* bundle, const BundleHeader& header, const CallRecord& call,
@@ -87,7 +93,8 @@ inline Status check_bundle(const uint8_t* bundle, uint32_t bytes, const BundleHo
   for (uint32_t i = 0; i < static_cast<uint32_t>(header.inputs) + header.outputs; ++i) {
     const auto tensor = record_at<TensorRecord>(bundle, header.tensors_offset, i);
     if (tensor.arena_offset % 4 != 0 || tensor.arena_offset > header.arena_bytes ||
-        tensor.bytes > header.arena_bytes - tensor.arena_offset)
+        tensor.bytes > header.arena_bytes - tensor.arena_offset ||
+        (i < header.inputs && tensor.arena_offset < header.state_bytes))
       return Status::bad_layout;
   }
   for (uint32_t i = 0; i < header.calls; ++i) {
@@ -105,6 +112,13 @@ inline TensorRecord bundle_input(const uint8_t* bundle, uint32_t index) {
 inline TensorRecord bundle_output(const uint8_t* bundle, uint32_t index) {
   const auto header = bundle_detail::record_at<BundleHeader>(bundle, 0);
   return bundle_detail::record_at<TensorRecord>(bundle, header.tensors_offset, header.inputs + index);
+}
+
+// Puts a checked bundle's state in the arena as it is before the first inference. Before any inference it starts anew.
+inline void reset_bundle(const uint8_t* bundle, uint8_t* arena) {
+  const auto header = bundle_detail::record_at<BundleHeader>(bundle, 0);
+  const bool zeros = header.state_initial == kZeroState;
+  reset_state(arena, zeros ? nullptr : bundle + header.constants_offset + header.state_initial, header.state_bytes);
 }
 
 // One inference of a checked bundle. arena: host.arena_bytes bytes, 16-byte aligned; holds the inputs before and the

@@ -42,7 +42,7 @@ struct PipelineSink {
 };
 
 // Model has (static or not): void features(const int16_t* frame, int16_t* features); int8_t* input(); const int8_t*
-// output(); void invoke().
+// output(); void reset(), which forgets its state; void invoke().
 template <class Model>
 class Pipeline {
  public:
@@ -64,6 +64,7 @@ class Pipeline {
     moments_ = 0;
     next_inference_ = config_.warmup_samples;
     device::reset(decision_);
+    model_.reset();
   }
 
   // The next samples of the stream: [moments, channels].

@@ -11,7 +11,7 @@ namespace thimble {
 namespace device {
 
 constexpr uint32_t kBundleMagic = 0x424D4854;  // "THMB"
-constexpr uint16_t kBundleVersion = 1;
+constexpr uint16_t kBundleVersion = 2;         // 2: state
 
 struct BundleHeader {
   uint32_t magic;
@@ -30,11 +30,13 @@ struct BundleHeader {
   uint32_t constants_offset;  // 16-byte aligned
   uint32_t constants_bytes;
   uint16_t signature_kind;    // 0 = unsigned; other kinds are reserved for signed updates
-  uint16_t signature_bytes;   // 0 in version 1
-  uint32_t signature_offset;  // 0 in version 1
-  uint8_t key_id[8];          // 0 in version 1
+  uint16_t signature_bytes;   // 0 in this version
+  uint32_t signature_offset;  // 0 in this version
+  uint8_t key_id[8];          // 0 in this version
+  uint32_t state_bytes;       // [0, state_bytes) of the arena outlives an inference
+  uint32_t state_initial;     // what it holds before the first: offset in the constants, or kZeroState
 };
-static_assert(sizeof(BundleHeader) == 68, "layout is part of the format");
+static_assert(sizeof(BundleHeader) == 76, "layout is part of the format");
 
 struct TensorRecord {
   uint32_t arena_offset;
@@ -52,6 +54,7 @@ struct CallRecord {
 };
 
 constexpr uint32_t kConstantOperand = 0x80000000u;
+constexpr uint32_t kZeroState = 0xFFFFFFFFu;
 constexpr int kMaxOperands = 32;
 
 }  // namespace device

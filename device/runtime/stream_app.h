@@ -51,13 +51,15 @@ struct ArenaPorts {
   }
 };
 
-// Input tensors in; output tensors and the time of each inference out. Model has void invoke().
+// Input tensors in; output tensors and the time of each inference out. State lasts from the first item to the last.
+// Model has void reset() and void invoke().
 template <class Io, class Model>
 Status run_tensors(Io& io, Model& model, uint8_t* arena, const ArenaPorts& inputs, const ArenaPorts& outputs,
                    SummaryRecord& summary) {
   StreamHeader header;
   const Status opened = open_stream(io, StreamKind::tensors, inputs.bytes(), outputs.bytes(), header);
   if (opened != Status::ok) return opened;
+  model.reset();
   for (; summary.items < header.items; ++summary.items) {
     for (int32_t i = 0; i < inputs.count; ++i)
       if (io.read(arena + inputs.ports[i].offset, inputs.ports[i].bytes) != inputs.ports[i].bytes)

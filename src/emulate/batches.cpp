@@ -2,18 +2,23 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <mutex>
 
 #include "core/threads.h"
 
 namespace thimble {
 
+size_t least_batch(const Plan& plan, size_t stateless) {
+  return plan.state_bytes > 0 ? std::numeric_limits<size_t>::max() : stateless;
+}
+
 Result<RunLog> run_batches(size_t items, size_t least_items, std::string_view title, Progress& progress,
                            const std::function<Result<RunLog>(const Batch&)>& run) {
   constexpr size_t kBatchesPerCore = 4;  // evens out the load and lets progress be seen
   const auto begin = std::chrono::steady_clock::now();
   const size_t wanted = static_cast<size_t>(thread_count()) * kBatchesPerCore;
-  const size_t size = std::max({(items + wanted - 1) / wanted, least_items, size_t{1}});
+  const size_t size = std::max({(items + wanted - 1) / wanted, std::min(least_items, items), size_t{1}});
   const size_t batches = (items + size - 1) / size;
   std::vector<Result<RunLog>> logs(batches);
   std::mutex mutex;

@@ -43,6 +43,7 @@ struct SessionModel {
   }
   int8_t* input() { return reinterpret_cast<int8_t*>(session.input().data()); }
   const int8_t* output() { return reinterpret_cast<const int8_t*>(session.output().data()); }
+  void reset() { session.reset(); }
   void invoke() { session.invoke(); }
 };
 
@@ -54,7 +55,7 @@ class HostRunner : public Runner {
     THIMBLE_LET(const int64_t item_bytes, bytes_per_item(spec_.plan, inputs.size()));
     const auto size = static_cast<size_t>(item_bytes);
     return run_batches(
-        inputs.size() / size, kLeastItems, "running on this computer", progress,
+        inputs.size() / size, least_batch(spec_.plan, kLeastItems), "running on this computer", progress,
         [&](const Batch& batch) { return tensors(inputs.subspan(batch.first * size, batch.count * size)); });
   }
 

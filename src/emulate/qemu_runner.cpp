@@ -21,7 +21,8 @@ class QemuRunner : public Runner {
   Result<RunLog> run_tensors(std::span<const uint8_t> inputs, Progress& progress) override {
     THIMBLE_LET(const int64_t item_bytes, bytes_per_item(spec_.plan, inputs.size()));
     const auto size = static_cast<size_t>(item_bytes);
-    return run_batches(inputs.size() / size, kLeastItems, title(), progress, [&](const Batch& batch) {
+    const size_t least = least_batch(spec_.plan, kLeastItems);
+    return run_batches(inputs.size() / size, least, title(), progress, [&](const Batch& batch) {
       return emulate(batch, encode_tensors(inputs.subspan(batch.first * size, batch.count * size), item_bytes));
     });
   }

@@ -88,6 +88,8 @@ Result<FirmwareImage> build_firmware(const FirmwareSpec& spec, const Board& boar
   THIMBLE_TRY(check_symbols(elf));
   THIMBLE_LET(FirmwareImage image, measure_image(elf));
   image.compiled_sources = log.compiled;
+  image.sizes.arena -= spec.plan.state_bytes;
+  image.sizes.state += spec.plan.state_bytes;
   return image;
 }
 

@@ -46,7 +46,8 @@ std::string app_model_text(const EmittedModel& model, const Plan& plan, const st
   text += ports_text("kInputs", plan.inputs) + ports_text("kOutputs", plan.outputs);
   text += fmt::format("constexpr uint32_t kArenaBytes = {};\n", std::max<int64_t>(plan.arena_bytes, 1));
   text += fmt::format(
-      "inline uint8_t check() {{ return {0}_check(); }}\ninline void invoke(void* arena) {{ {0}_invoke(arena); }}\n",
+      "inline uint8_t check() {{ return {0}_check(); }}\ninline void reset(void* arena) {{ {0}_reset(arena); }}\n"
+      "inline void invoke(void* arena) {{ {0}_invoke(arena); }}\n",
       model.name);
   if (stream) text += stream_text(model, *stream);
   return text + "\n}  // namespace app\n";

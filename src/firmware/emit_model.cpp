@@ -23,6 +23,7 @@ std::string upper(std::string text) {
 struct Source {
   std::set<std::string> headers;
   std::string constants;
+  std::string reset;
   std::string invoke;
   std::string features;
 };
@@ -71,8 +72,22 @@ std::string arena_pointer(std::string_view base, DType dtype, uint64_t offset) {
   return fmt::format("reinterpret_cast<{}*>({} + {})", c_type(dtype), base, offset);
 }
 
+void emit_reset(const Plan& plan, Source& source) {
+  source.reset = "  (void)arena;\n";
+  if (plan.state_bytes == 0) return;
+  std::string initial = "nullptr";
+  if (plan.state_initial) {
+    initial = fmt::format("{}_state", kTablesPrefix);
+    const auto bytes = std::span(plan.constants).subspan(*plan.state_initial, static_cast<size_t>(plan.state_bytes));
+    source.constants += "\n// state before the first inference\n" + array_text(initial, DType::u8, bytes);
+  }
+  source.headers.emplace("device/runtime/state.h");
+  source.reset = fmt::format("  reset_state(arena, {}, {});\n", initial, plan.state_bytes);
+}
+
 // The compiled form: constants of each layer in front of the list of calls.
 Outcome emit_calls(const Plan& plan, Source& source) {
+  emit_reset(plan, source);
   std::map<std::pair<uint32_t, DType>, std::string> emitted;  // equal constants share an offset
   source.invoke = "  uint8_t* const a = static_cast<uint8_t*>(arena);\n";
   for (size_t index = 0; index < plan.calls.size(); ++index) {
@@ -111,6 +126,7 @@ void emit_bundle(const Plan& plan, Source& source) {
   source.constants += fmt::format("}};\nconstexpr BundleHost host = {{kernels, {}, {}, {}u}};\n", ids.size(),
                                   plan.arena_bytes, plan.signal_fingerprint);
   source.constants += array_text(std::string(kWeightsPrefix) + "_bundle", DType::u8, write_bundle(plan));
+  source.reset = fmt::format("  reset_bundle({}_bundle, static_cast<uint8_t*>(arena));\n", kWeightsPrefix);
   source.invoke = fmt::format("  run_bundle({}_bundle, static_cast<uint8_t*>(arena), host);\n", kWeightsPrefix);
 }
 
@@ -189,10 +205,19 @@ std::string header_text(const std::string& name, const Plan& plan, const EmitOpt
       "from it\n";
   text += "// after an inference, which overwrites the inputs.\n";
   text += fmt::format("#define {}_ARENA_BYTES {}\n", prefix, plan.arena_bytes);
+  text +=
+      "// The first bytes of the arena are state: they keep their contents from one inference to the next and belong "
+      "to "
+      "the model.\n";
+  text += fmt::format("#define {}_STATE_BYTES {}\n", prefix, plan.state_bytes);
   for (size_t i = 0; i < plan.inputs.size(); ++i) text += port_text(name, "INPUT", plan.inputs[i], i);
   for (size_t i = 0; i < plan.outputs.size(); ++i) text += port_text(name, "OUTPUT", plan.outputs[i], i);
   text += "\n// 0, or a status of device/base/status.def: whether this firmware can run the model. Once, at start.\n";
-  text += fmt::format("uint8_t {}_check(void);\n// One inference.\nvoid {}_invoke(void* arena);\n", name, name);
+  text += fmt::format("uint8_t {}_check(void);\n", name);
+  text +=
+      "// Gives the state its initial contents: once before the first inference, and to start anew. Does nothing for a "
+      "model without\n// state.\n";
+  text += fmt::format("void {0}_reset(void* arena);\n// One inference.\nvoid {0}_invoke(void* arena);\n", name);
   if (!options.classes.empty())
     text += fmt::format("\n#define {}_CLASSES {}\nextern const char* const {}_class_names[{}_CLASSES];\n", prefix,
                         options.classes.size(), name, prefix);
@@ -213,6 +238,7 @@ std::string source_text(const std::string& name, const Source& source, const Pla
           ? "0"
           : fmt::format("static_cast<uint8_t>(check_bundle({0}_bundle, sizeof({0}_bundle), host))", kWeightsPrefix);
   text += fmt::format("uint8_t {}_check(void) {{ return {}; }}\n\n", name, check);
+  text += fmt::format("void {}_reset(void* arena) {{\n{}}}\n\n", name, source.reset);
   text += fmt::format("void {}_invoke(void* arena) {{\n{}}}\n", name, source.invoke);
   if (options.signal)
     text += fmt::format("\nvoid {}_features(const int16_t* frame, int16_t* features, void* scratch) {{\n{}}}\n", name,

@@ -14,7 +14,8 @@ struct FirmwareSizes {
   int64_t code = 0, weights = 0, tables = 0;  // flash again, by purpose: code + weights + tables
   int64_t ram = 0;                            // data + bss + stack
   int64_t bss = 0;
-  int64_t arena = 0, state = 0, stack = 0;  // ram again, by purpose: arena + state + stack
+  // ram again, by purpose: arena (without the model's state) + state (the model's, and the program's variables) + stack
+  int64_t arena = 0, state = 0, stack = 0;
 };
 
 struct FirmwareImage {

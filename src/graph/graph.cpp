@@ -84,6 +84,7 @@ Outcome verify_node(const Graph& graph, const Node& node, std::vector<bool>& def
   if (inputs < traits.min_inputs || inputs > traits.max_inputs)
     return broken(node.name, fmt::format("{} takes {} to {} inputs, found {}", node.op->name, traits.min_inputs,
                                          traits.max_inputs, inputs));
+  if (inputs > 0 && node.inputs[0] == kNoValue) return broken(node.name, "its first input is absent");
   THIMBLE_TRY(verify_activation(node));
   for (int state : traits.state_inputs)
     if (state < inputs && node.inputs[static_cast<size_t>(state)] != kNoValue) {
@@ -146,6 +147,7 @@ Outcome verify(const Graph& graph) {
   }
   for (ValueId id : graph.inputs) {
     if (id < 0 || id >= count) return broken(graph.name, fmt::format("graph input {} does not exist", id));
+    if (graph[id].initial) return broken(graph[id].name, "state cannot also be an input of the model");
     defined[static_cast<size_t>(id)] = true;
   }
   for (const Node& node : graph.nodes) THIMBLE_TRY(verify_node(graph, node, defined));

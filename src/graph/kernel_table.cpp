@@ -6,6 +6,7 @@
 #include "device/kernels/activation.h"
 #include "device/kernels/add.h"
 #include "device/kernels/conv2d.h"
+#include "device/kernels/copy.h"
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/fully_connected.h"
 #include "device/kernels/pad.h"

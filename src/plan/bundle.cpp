@@ -86,6 +86,8 @@ std::vector<uint8_t> write_bundle(const Plan& plan) {
   header.outputs = static_cast<uint16_t>(plan.outputs.size());
   header.calls = static_cast<uint32_t>(plan.calls.size());
   header.constants_bytes = static_cast<uint32_t>(plan.constants.size());
+  header.state_bytes = static_cast<uint32_t>(plan.state_bytes);
+  header.state_initial = plan.state_initial.value_or(device::kZeroState);
   std::vector<uint8_t> bundle = writer.take();
   std::memcpy(bundle.data(), &header, sizeof(header));
   constexpr size_t kCovered = offsetof(device::BundleHeader, crc32) + sizeof(uint32_t);

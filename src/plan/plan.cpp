@@ -6,6 +6,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "device/kernels/copy.h"
 #include "device/runtime/plan_format.h"
 #include "graph/kernel_table.h"
 #include "graph/op_spec.h"
@@ -64,17 +65,29 @@ Result<std::vector<KernelCall>> lower_node(const Graph& graph, const Node& node,
   }
 }
 
+// An alias of state is a copy: the state may change while the alias is still read.
+bool shares_memory(const Graph& graph, const Node& node) {
+  return node.op->traits.alias && !graph[node.inputs[0]].initial;
+}
+
+Result<std::vector<KernelCall>> copy_of_state(const Graph& graph, const Node& node) {
+  THIMBLE_LET(const int64_t bytes, bytes_of(graph[node.inputs[0]]));
+  KernelCall call = KernelCall::make("copy_bytes", device::CopyBytesParams{static_cast<int32_t>(bytes)});
+  call.operand(node.inputs[0]).operand(node.outputs[0]);
+  return std::vector{std::move(call)};
+}
+
 Result<LoweredGraph> lower_nodes(const Graph& graph, std::string_view isa) {
   LoweredGraph lowered;
   lowered.calls_of_node.resize(graph.nodes.size(), 0);
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node& node = graph.nodes[n];
-    if (node.op->traits.alias) continue;
-    if (!node.op->lower)
+    if (shares_memory(graph, node)) continue;
+    if (!node.op->lower && !node.op->traits.alias)
       return fail(ErrorCode::unsupported,
                   fmt::format("{} has no device kernel: {}", node.op->name, node.op->lower.reason()), node.name,
                   "fold or quantise the model first, or replace this layer; `thimble ops` lists what runs on a device");
-    auto calls = lower_node(graph, node, isa);
+    auto calls = node.op->traits.alias ? copy_of_state(graph, node) : lower_node(graph, node, isa);
     if (!calls) {
       Error error = std::move(calls).error();
       if (error.where.empty()) error.where = node.name;
@@ -98,7 +111,7 @@ class SharedMemory {
       : owner_(graph.values.size()), last_use_(graph.values.size(), kNever) {
     for (size_t v = 0; v < owner_.size(); ++v) owner_[v] = static_cast<ValueId>(v);
     for (const Node& node : graph.nodes)
-      if (node.op->traits.alias) join(node.outputs[0], node.inputs[0]);
+      if (shares_memory(graph, node)) join(node.outputs[0], node.inputs[0]);
     for (size_t n = 0; n < graph.nodes.size(); ++n)
       for (ValueId input : graph.nodes[n].inputs)
         if (input != kNoValue) last_use(input) = static_cast<int64_t>(n);
@@ -129,7 +142,7 @@ class SharedMemory {
     const Node& node = graph.nodes[n];
     if (!node.op->traits.in_place || node.outputs.size() != 1) return false;
     const ValueId input = owner(node.inputs[0]);
-    if (graph[input].constant || last_use(input) != static_cast<int64_t>(n)) return false;
+    if (graph[input].constant || graph[input].initial || last_use(input) != static_cast<int64_t>(n)) return false;
     for (size_t i = 1; i < node.inputs.size(); ++i)
       if (node.inputs[i] != kNoValue && owner(node.inputs[i]) == input) return false;
     const ValueType &from = graph[input].type, &to = graph[node.outputs[0]].type;
@@ -179,10 +192,15 @@ class PlanBuilder {
   }
 
   Result<Plan> build() {
+    for (size_t v = 0; v < graph_.values.size(); ++v)
+      if (graph_.values[v].initial) THIMBLE_TRY(touch(static_cast<ValueId>(v), 0));
     for (ValueId input : graph_.inputs) THIMBLE_TRY(touch(input, 0));
     for (size_t c = 0; c < lowered_.calls.size(); ++c) THIMBLE_TRY(add_call(c));
     const int last = std::max(0, static_cast<int>(lowered_.calls.size()) - 1);
     for (ValueId output : graph_.outputs) THIMBLE_TRY(touch(output, last));
+    for (ArenaTensor& tensor : plan_.tensors)
+      if (tensor.state) tensor.last_call = last;
+    THIMBLE_TRY(place_state());
     if (static_cast<int64_t>(plan_.constants.size()) > kMostBytes)
       return fail(ErrorCode::does_not_fit, "the constants are beyond 2 GiB", graph_.name);
     THIMBLE_TRY(place());
@@ -207,7 +225,11 @@ class PlanBuilder {
     if (tensor == kNoTensor) {
       THIMBLE_LET(const int64_t bytes, bytes_of(graph_[owner]));
       tensor = static_cast<int>(plan_.tensors.size());
-      plan_.tensors.push_back({.name = graph_[owner].name, .bytes = bytes, .first_call = call, .last_call = call});
+      plan_.tensors.push_back({.name = graph_[owner].name,
+                               .bytes = bytes,
+                               .first_call = call,
+                               .last_call = call,
+                               .state = graph_[owner].initial != nullptr});
     }
     ArenaTensor& touched = plan_.tensors[static_cast<size_t>(tensor)];
     touched.last_call = std::max(touched.last_call, call);
@@ -254,20 +276,42 @@ class PlanBuilder {
     return OperandRef{false, static_cast<uint32_t>(tensor_of(id)), graph_[id].type.dtype, bytes};
   }
 
+  // State at the start of the arena, one after the other, and what it holds at first among the constants.
+  Outcome place_state() {
+    Tensor initial{DType::u8, {}, {}};
+    for (size_t v = 0; v < graph_.values.size(); ++v) {
+      const auto& state = graph_.values[v].initial;
+      if (!state) continue;
+      plan_.tensors[static_cast<size_t>(tensor_of(static_cast<ValueId>(v)))].offset =
+          static_cast<uint32_t>(initial.bytes.size());
+      initial.bytes.insert(initial.bytes.end(), state->bytes.begin(), state->bytes.end());
+      initial.bytes.resize((initial.bytes.size() + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment);
+      if (static_cast<int64_t>(initial.bytes.size()) > kMostBytes)
+        return fail(ErrorCode::does_not_fit, "the state is beyond 2 GiB", graph_.name);
+    }
+    plan_.state_bytes = static_cast<int64_t>(initial.bytes.size());
+    if (std::ranges::any_of(initial.bytes, [](std::byte byte) { return byte != std::byte{0}; }))
+      plan_.state_initial = constants_.add(initial);
+    return {};
+  }
+
   Outcome place() {
     std::vector<ArenaBlock> blocks;
-    int64_t sum = 0;
+    int64_t sum = plan_.state_bytes;
     for (const ArenaTensor& tensor : plan_.tensors) {
+      if (tensor.state) continue;
       blocks.push_back({tensor.bytes, tensor.first_call, tensor.last_call});
       sum += tensor.bytes + kArenaAlignment;
     }
     if (sum > kMostBytes)
       return fail(ErrorCode::does_not_fit, fmt::format("the tensors need {} bytes together", sum), graph_.name);
     const ArenaLayout layout = place_in_arena(blocks);
-    plan_.arena_bytes = layout.bytes;
-    plan_.lower_bound_bytes = layout.lower_bound;
+    plan_.arena_bytes = plan_.state_bytes + layout.bytes;
+    plan_.lower_bound_bytes = plan_.state_bytes + layout.lower_bound;
     plan_.arena_is_smallest = layout.smallest;
-    for (size_t t = 0; t < blocks.size(); ++t) plan_.tensors[t].offset = static_cast<uint32_t>(layout.offsets[t]);
+    auto offset = layout.offsets.begin();
+    for (ArenaTensor& tensor : plan_.tensors)
+      if (!tensor.state) tensor.offset = static_cast<uint32_t>(plan_.state_bytes + *offset++);
     for (PlannedCall& call : plan_.calls)
       for (OperandRef& ref : call.refs)
         if (!ref.constant) ref.offset = plan_.tensors[ref.offset].offset;
@@ -316,6 +360,13 @@ Outcome verify(const Plan& plan) {
   }
   if (!is_valid_layout(blocks, offsets, plan.arena_bytes))
     return fail(ErrorCode::internal, "tensors overlap in the arena or lie outside it", plan.model);
+  for (const ArenaTensor& tensor : plan.tensors)
+    if (tensor.state ? tensor.offset + tensor.bytes > plan.state_bytes : tensor.offset < plan.state_bytes)
+      return fail(ErrorCode::internal, fmt::format("{} lies on the wrong side of the state's end", tensor.name),
+                  plan.model);
+  if (plan.state_initial && (*plan.state_initial % 4 != 0 ||
+                             *plan.state_initial + plan.state_bytes > static_cast<int64_t>(plan.constants.size())))
+    return fail(ErrorCode::internal, "the state's first contents lie outside the constants", plan.model);
   for (size_t c = 0; c < plan.calls.size(); ++c) {
     const PlannedCall& planned = plan.calls[c];
     THIMBLE_TRY(check_against_kernel(planned.call));

@@ -3,6 +3,7 @@
 // decision.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,6 +35,7 @@ struct ArenaTensor {
   uint32_t offset = 0;
   int first_call = 0, last_call = 0;  // lives during [first_call, last_call]
   bool scratch = false;
+  bool state = false;  // lives always
 };
 
 struct PlanPort {
@@ -50,6 +52,10 @@ struct Plan {
   std::vector<PlannedCall> calls;
   std::vector<uint8_t> constants;  // each constant 4-byte aligned (16 for weights); identical constants are stored once
   int64_t arena_bytes = 0;
+  // State lies in [0, state_bytes) of the arena and nothing else ever does. Before the first inference it holds the
+  // state_bytes bytes of `constants` at state_initial, or zeros when that is empty.
+  int64_t state_bytes = 0;
+  std::optional<uint32_t> state_initial;
   int64_t lower_bound_bytes = 0;   // largest sum of tensors alive at once: no layout can need less
   bool arena_is_smallest = false;  // proved, by the bound or by search
   std::vector<ArenaTensor> tensors;
@@ -68,8 +74,8 @@ struct PlanOptions {
 // bad_data.
 Result<Plan> make_plan(const Graph& graph, const PlanOptions& options);
 
-// Checks what every user of a plan relies on: tensors that live at once share no byte, operands lie inside their tensor
-// or the constants, calls match their kernels. make_plan runs it. Errors: internal.
+// Checks what every user of a plan relies on: tensors that live at once share no byte, state shares none ever, operands
+// lie inside their tensor or the constants, calls match their kernels. make_plan runs it. Errors: internal.
 Outcome verify(const Plan& plan);
 
 // RAM in use while each call runs; the report draws it.

@@ -44,8 +44,11 @@ Result<Session> Session::make(const Plan& plan) {
   const device::Status status =
       device::check_bundle(session.bundle(), static_cast<uint32_t>(bytes.size()), session.host_);
   if (status != device::Status::ok) return fail(ErrorCode::internal, std::string(cause_of(status)), plan.model);
+  session.reset();
   return session;
 }
+
+void Session::reset() { device::reset_bundle(bundle(), arena()); }
 
 std::span<uint8_t> Session::input(size_t index) {
   const PlanPort& port = inputs_.at(index);

@@ -13,6 +13,8 @@ namespace thimble {
 class Session {
  public:
   static Result<Session> make(const Plan& plan);
+  // State as before the first inference.
+  void reset();
   // invoke() overwrites the inputs: write them before each call.
   std::span<uint8_t> input(size_t index = 0);
   std::span<const uint8_t> output(size_t index = 0) const;

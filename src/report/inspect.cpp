@@ -134,8 +134,9 @@ std::string layer_table(const Inspection& inspection) {
       {"layer", "op", "input", "output", "type", "output quantisation", "weights", "weight bytes", "MACs"}};
   for (const InspectedLayer& layer : inspection.layers)
     rows.push_back({layer.name, layer.op, flowing_shapes(layer.inputs), flowing_shapes(layer.outputs),
-                    std::string(name_of(layer.outputs.at(0).type.dtype)), describe(layer.outputs.at(0).quantization),
-                    describe_weights(layer), grouped(layer.weight_bytes), grouped(layer.macs)});
+                    layer.outputs.empty() ? "" : std::string(name_of(layer.outputs[0].type.dtype)),
+                    layer.outputs.empty() ? "" : describe(layer.outputs[0].quantization), describe_weights(layer),
+                    grouped(layer.weight_bytes), grouped(layer.macs)});
   rows.push_back({"total", "", "", "", "", "", "", grouped(inspection.weight_bytes), grouped(inspection.macs)});
   return table_text(rows, {7, 8});
 }
@@ -152,7 +153,9 @@ std::string bar(int64_t value, int64_t full) {
 std::string ram_chart(const Inspection& inspection) {
   size_t width = 0;
   for (const InspectedCall& call : inspection.calls) width = std::max(width, call.layer.size());
-  std::string text = fmt::format("RAM over time: arena {} bytes, {}\n", grouped(inspection.arena_bytes),
+  const std::string state =
+      inspection.state_bytes > 0 ? fmt::format(", {} of it state", grouped(inspection.state_bytes)) : "";
+  std::string text = fmt::format("RAM over time: arena {} bytes{}, {}\n", grouped(inspection.arena_bytes), state,
                                  inspection.arena_is_smallest
                                      ? "proved to be the smallest possible"
                                      : fmt::format("at least {} are needed", grouped(inspection.lower_bound_bytes)));
@@ -175,6 +178,7 @@ Inspection inspect_model(const Graph& graph, const Plan& plan) {
     if (value.constant) result.weight_bytes += static_cast<int64_t>(value.constant->bytes.size());
   result.constant_bytes = static_cast<int64_t>(plan.constants.size());
   result.arena_bytes = plan.arena_bytes;
+  result.state_bytes = plan.state_bytes;
   result.lower_bound_bytes = plan.lower_bound_bytes;
   result.arena_is_smallest = plan.arena_is_smallest;
   const std::vector<int64_t> ram = ram_over_time(plan);
@@ -197,6 +201,7 @@ nlohmann::json to_json(const Inspection& inspection) {
           {"weight_bytes", inspection.weight_bytes},
           {"constant_bytes", inspection.constant_bytes},
           {"arena_bytes", inspection.arena_bytes},
+          {"state_bytes", inspection.state_bytes},
           {"arena_lower_bound_bytes", inspection.lower_bound_bytes},
           {"arena_is_smallest", inspection.arena_is_smallest},
           {"ram_over_time", ram}};

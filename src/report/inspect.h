@@ -37,6 +37,7 @@ struct Inspection {
   int64_t macs = 0, parameters = 0, weight_bytes = 0;
   int64_t constant_bytes = 0;  // what the plan keeps in flash: weights, folded biases, multipliers, tables
   int64_t arena_bytes = 0, lower_bound_bytes = 0;
+  int64_t state_bytes = 0;  // of the arena; keep their contents between inferences
   bool arena_is_smallest = false;
   std::vector<InspectedCall> calls;  // RAM over time
 };

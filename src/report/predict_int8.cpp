@@ -27,6 +27,7 @@ Result<std::vector<float>> predict_int8(const QuantizedModel& model, const Featu
     for (size_t row = static_cast<size_t>(chunk); row < indices.size(); row += chunks) {
       const auto input = quantize_features(model.input, features.sample(indices[row]));
       std::ranges::copy(input, session.input().begin());
+      session.reset();
       session.invoke();
       const auto bytes = session.output();
       const auto reals =

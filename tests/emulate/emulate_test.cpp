@@ -53,6 +53,31 @@ TEST_P(EmulatedBoard, GivesTheHostsBytesInBothForms) {
   EXPECT_LT(compiled->stack_used_bytes, spec.stack_bytes);
 }
 
+TEST_P(EmulatedBoard, StatePassesThroughAllSamplesInOrder) {
+  FirmwareSpec spec{.app = App::tensor, .plan = plan_of(running_sum(6))};
+  std::vector<uint8_t> inputs;
+  for (int sample = 0; sample < 60; ++sample)
+    for (int i = 0; i < 6; ++i) {
+      const auto value = static_cast<float>(i + 1);
+      const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
+      inputs.insert(inputs.end(), bytes, bytes + sizeof(value));
+    }
+  const auto host = run_on("host", spec, inputs);
+  ASSERT_TRUE(host) << to_string(host.error());
+  ASSERT_EQ(host->tensors.size(), 60u);
+  for (size_t sample = 0; sample < 60; ++sample) {
+    float sums[6];
+    std::memcpy(sums, host->tensors[sample].outputs.data(), sizeof(sums));
+    for (size_t i = 0; i < 6; ++i) ASSERT_EQ(sums[i], static_cast<float>(i + (sample + 1) * (i + 1)));
+  }
+  for (const ModelForm form : {ModelForm::compiled, ModelForm::bundle}) {
+    spec.form = form;
+    const auto board = run_on(GetParam(), spec, inputs);
+    ASSERT_TRUE(board) << to_string(board.error());
+    EXPECT_EQ(differing_bytes(*host, *board), 0);
+  }
+}
+
 TEST_P(EmulatedBoard, ALoopOfKnownLengthReadsBackInInstructions) {
   constexpr int kRounds = 15000000, kInstructionsPerRound = 16;  // three times: long enough for the timer to wrap
   const Board board = *load_board(GetParam());

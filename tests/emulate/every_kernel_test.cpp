@@ -26,7 +26,9 @@ void add_graph(Everything& all, const Graph& part, const std::string& prefix) {
   };
   for (Value value : part.values) {
     value.name = prefix + "/" + value.name;
-    all.graph.add(std::move(value));
+    const bool state = value.initial != nullptr;
+    const ValueId id = all.graph.add(std::move(value));
+    if (state) all.graph.outputs.push_back(id);  // as the inference leaves it
   }
   for (Node node : part.nodes) {
     node.name = prefix;

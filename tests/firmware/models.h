@@ -1,10 +1,13 @@
 // Small int8 models for firmware tests, made of seeded random weights.
 #pragma once
+#include <gtest/gtest.h>
+
 #include <string>
 #include <vector>
 
 #include "core/process.h"
 #include "core/rng.h"
+#include "graph/builder.h"
 #include "ops/ops.h"
 #include "plan/plan.h"
 
@@ -57,6 +60,25 @@ inline Graph stack(int64_t inputs, const std::vector<int64_t>& widths) {
   }
   graph.outputs = {flow};
   return graph;
+}
+
+// Float: output = sum of all inputs since the beginning, on top of what the state holds at first (element i: i);
+// the second output is the state before the inference, in another shape.
+inline Graph running_sum(int64_t width) {
+  GraphBuilder builder("running_sum");
+  std::vector<float> first(static_cast<size_t>(width));
+  for (size_t i = 0; i < first.size(); ++i) first[i] = static_cast<float>(i);
+  const Shape shape = {1, width};
+  const ValueId input = builder.input("input", {DType::f32, shape});
+  const ValueId state = builder.state("sum", Tensor::from<float>(shape, first));
+  const ValueId before =
+      builder.node(ops::reshape(), "before", {state}, Attrs().set("shape", Shape{width, 1})).value()[0];
+  const ValueId read = builder.node(ops::read_variable(), "read", {state}).value()[0];
+  const ValueId sum = builder.node(ops::add(), "add", {read, input}).value()[0];
+  EXPECT_TRUE(builder.node(ops::assign_variable(), "assign", {state, sum}).value().empty());
+  builder.output(sum);
+  builder.output(before);
+  return builder.finish().value();
 }
 
 inline Plan plan_of(const Graph& graph) {

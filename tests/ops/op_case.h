@@ -20,6 +20,7 @@ struct CaseInput {
   float low = -1, high = 1;
   bool differentiable = true;  // false: backward owes it no gradient (running statistics)
   DType dtype = DType::f32;    // another: this type in every form of the op (indices, conditions), values rounded
+  bool state = false;          // survives an inference; its values are what it holds before
 };
 
 inline CaseInput flows(Shape shape, float low = -1, float high = 1) { return {std::move(shape), false, low, high}; }
@@ -27,6 +28,9 @@ inline CaseInput constant(Shape shape, float low = -1, float high = 1) { return 
 inline CaseInput statistics(Shape shape, float low, float high) { return {std::move(shape), true, low, high, false}; }
 inline CaseInput integers(Shape shape, float low, float high, DType dtype = DType::i32, bool constant = false) {
   return {std::move(shape), constant, low, high, false, dtype};
+}
+inline CaseInput state(Shape shape, float low = -1, float high = 1) {
+  return {std::move(shape), false, low, high, false, DType::f32, true};
 }
 inline CaseInput conditions(Shape shape) { return integers(std::move(shape), 0, 1, DType::boolean); }
 

@@ -192,8 +192,13 @@ Result<std::vector<ValueType>> judge(const Subject& subject, const std::vector<V
   THIMBLE_LET(const std::vector<ValueType> outputs, infer(subject, inputs));
   Graph graph;
   Node node{subject.op, "nonsense", {}, {}, subject.test.attrs};
-  for (const ValueType& type : inputs) node.inputs.push_back(graph.add({.name = "input", .type = type}));
-  graph.inputs = node.inputs;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    node.inputs.push_back(graph.add({.name = "input", .type = inputs[i]}));
+    if (subject.test.inputs[i].state)
+      graph[node.inputs[i]].initial = std::make_shared<Tensor>(Tensor::zeros(inputs[i].dtype, inputs[i].shape));
+    else
+      graph.inputs.push_back(node.inputs[i]);
+  }
   for (const ValueType& type : outputs) node.outputs.push_back(graph.add({.name = "output", .type = type}));
   graph.nodes.push_back(std::move(node));
   THIMBLE_TRY(verify(graph));

@@ -71,13 +71,20 @@ void make_constant(Value& value, const std::vector<float>& reals) {
   value.constant = std::make_shared<Tensor>(Tensor{value.type.dtype, value.type.shape, bytes_of(value, reals)});
 }
 
+void make_initial(Value& value, const std::vector<float>& reals) {
+  value.initial = std::make_shared<Tensor>(Tensor{value.type.dtype, value.type.shape, bytes_of(value, reals)});
+}
+
 Graph one_node(const Subject& subject, DType dtype) {
   Graph graph;
   Node node{subject.op, subject.name(), {}, {}, subject.test.attrs};
   const std::vector<ValueType> types = types_of(subject.test, dtype);
   for (size_t i = 0; i < types.size(); ++i) {
     node.inputs.push_back(graph.add({.name = "input" + std::to_string(i), .type = types[i]}));
-    if (!subject.test.inputs[i].constant) graph.inputs.push_back(node.inputs.back());
+    if (subject.test.inputs[i].state)
+      graph.values[i].initial = std::make_shared<Tensor>(Tensor::zeros(types[i].dtype, types[i].shape));
+    else if (!subject.test.inputs[i].constant)
+      graph.inputs.push_back(node.inputs.back());
   }
   const std::vector<ValueType> outputs = infer(subject, types).value();
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -174,8 +181,10 @@ void run_backward(const Subject& subject, Values inputs, ForwardRun forward, Val
 
 Graph float_graph(const Subject& subject, const Values& inputs) {
   Graph graph = one_node(subject, DType::f32);
-  for (size_t i = 0; i < inputs.size(); ++i)
+  for (size_t i = 0; i < inputs.size(); ++i) {
     if (subject.test.inputs[i].constant) make_constant(graph.values[i], inputs[i]);
+    if (subject.test.inputs[i].state) make_initial(graph.values[i], inputs[i]);
+  }
   return graph;
 }
 
@@ -196,6 +205,7 @@ Graph quantized_graph(const Subject& subject, const Values& inputs, DType dtype)
       value.quantization = covering(rule.output == OutputScale::shared ? together : inputs[i], dtype);
     }
     if (subject.test.inputs[i].constant) make_constant(value, inputs[i]);
+    if (subject.test.inputs[i].state) make_initial(value, inputs[i]);
   }
   if (rule.bias >= 0 && rule.bias < static_cast<int>(inputs.size()))
     quantize_bias(graph.values[0], graph[rule.weights], graph[rule.bias], inputs[static_cast<size_t>(rule.bias)]);
@@ -231,6 +241,9 @@ Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
     return memory.try_emplace(id, static_cast<size_t>(element_count(type.shape)) * size_of(type.dtype)).first->second;
   };
   for (size_t i = 0; i < graph.inputs.size(); ++i) std::ranges::copy(inputs[i], place(graph.inputs[i]).data());
+  for (size_t v = 0; v < graph.values.size(); ++v)
+    if (graph.values[v].initial)
+      std::ranges::copy(graph.values[v].initial->bytes, place(static_cast<ValueId>(v)).data());
   for (ValueId id : graph.outputs) place(id);
   std::vector<KernelCall> calls;
   if (node.op->traits.alias) {

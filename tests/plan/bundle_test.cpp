@@ -110,7 +110,7 @@ TEST(Bundle, OffsetsOutsideAreBadLayout) {
   EXPECT_EQ(with([](auto& h) { h.arena_bytes = 16; }), Status::bad_layout);
   EXPECT_EQ(with([](auto& h) { h.arena_bytes *= 2; }), Status::arena_too_small);
   EXPECT_EQ(with([](auto& h) { h.signal_fingerprint ^= 1; }), Status::wrong_signal);
-  EXPECT_EQ(with([](auto& h) { h.version = 2; }), Status::bad_version);
+  EXPECT_EQ(with([](auto& h) { ++h.version; }), Status::bad_version);
   EXPECT_EQ(with([](auto& h) { h.signature_kind = 1; }), Status::bad_version);
   EXPECT_EQ(with([](auto& h) { h.magic = 0; }), Status::bad_magic);
 }

@@ -20,6 +20,7 @@ struct SignalModel {
   }
   int8_t* input() { return arena.data(); }
   const int8_t* output() { return arena.data(); }
+  void reset() {}
   void invoke() { arena.assign(arena.size(), 1); }
 };
 

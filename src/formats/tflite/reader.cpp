@@ -276,21 +276,30 @@ Outcome check_activation(const Value& value, const std::string& where) {
   return {};
 }
 
+// A variable tensor starts with bytes of 0, one of int8 with its code of the real 0.
+Tensor first_state(const Value& value) {
+  Tensor state = Tensor::zeros(value.type.dtype, value.type.shape);
+  if (value.type.dtype == DType::i8 && !value.quantization.empty())
+    std::ranges::fill(state.bytes, static_cast<std::byte>(value.quantization.zero_point[0]));
+  return state;
+}
+
 Result<Value> read_value(const Source& source, ValueId id, bool flows) {
   const auto* stored = source.subgraph.tensors()->Get(static_cast<flatbuffers::uoffset_t>(id));
   Value value;
   value.name = clean_text(stored->name());
   const std::string where = fmt::format("tensor {} ({})", id, value.name);
   if (value.name.empty()) value.name = fmt::format("tensor_{}", id);
-  if (stored->is_variable())
-    return fail(ErrorCode::unsupported, "a variable tensor (state kept between inferences) is not supported", where,
-                "export the model without internal state");
   THIMBLE_LET(value.type, read_type(*stored, where));
   if (value.type.dtype != DType::f32) {
     THIMBLE_LET(value.quantization, read_quantization(*stored, value.type.shape, where));
   }
   if (flows) {
     THIMBLE_TRY(check_activation(value, where));
+    return value;
+  }
+  if (stored->is_variable()) {
+    value.initial = std::make_shared<Tensor>(first_state(value));
     return value;
   }
   THIMBLE_LET(value.constant, read_constant(source, *stored, value.type, where));
@@ -318,6 +327,7 @@ Outcome read_values(const Source& source, Graph& graph) {
     }
     // Tensors may share a buffer, so a small file can ask for far more memory than it has bytes.
     if (value.constant) constant_bytes += value.constant->bytes.size();
+    if (value.initial) constant_bytes += value.initial->bytes.size();
     if (constant_bytes > kMaxFileBytes)
       return fail(ErrorCode::unsupported, fmt::format("more than {} bytes of constants", kMaxFileBytes));
     graph.add(std::move(value));
