@@ -3,7 +3,9 @@
 #pragma once
 #include <stdint.h>
 
-#define THIMBLE_PARAMS(Name, ...)                                 \
+// In two steps, so that a list may contain the names of lists (THIMBLE_BROADCAST).
+#define THIMBLE_PARAMS(Name, ...) THIMBLE_PARAMS_OF(Name, __VA_ARGS__)
+#define THIMBLE_PARAMS_OF(Name, ...)                              \
   struct Name {                                                   \
     int32_t __VA_ARGS__;                                          \
     static constexpr const char* names() { return #__VA_ARGS__; } \

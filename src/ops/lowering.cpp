@@ -45,7 +45,7 @@ IntRange activation_range(std::string_view activation, const Quantization& outpu
   return range;
 }
 
-Result<DType> kernel_dtype(const LowerArgs& args, std::initializer_list<DType> known) {
+Result<DType> kernel_dtype(const LowerArgs& args, std::span<const DType> known) {
   const DType output = args.graph[args.node.outputs.at(0)].type.dtype;
   const DType input = args.graph[args.node.inputs.at(0)].type.dtype;
   if (input == output && std::ranges::find(known, output) != known.end()) return output;

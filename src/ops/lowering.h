@@ -54,7 +54,10 @@ Result<Tensor> float_bias(const Graph& graph, const Node& node, int64_t channels
 
 // The dtype of the node's output, which says which kernel to call. Errors: unsupported, naming what was found and what
 // there is, when it is not one of `known` or differs from input 0's.
-Result<DType> kernel_dtype(const LowerArgs& args, std::initializer_list<DType> known);
+Result<DType> kernel_dtype(const LowerArgs& args, std::span<const DType> known);
+inline Result<DType> kernel_dtype(const LowerArgs& args, std::initializer_list<DType> known) {
+  return kernel_dtype(args, std::span(known.begin(), known.size()));
+}
 
 // How names of kernels end: "s8", "s16", "u8" (also of conditions), "i32", "i64", "f32".
 std::string_view kernel_suffix(DType dtype);

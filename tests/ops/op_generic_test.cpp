@@ -118,7 +118,7 @@ TEST_P(EveryCase, FloatKernelGivesWhatTrainingGives) {
   const Graph graph = float_graph(subject, inputs);
   ASSERT_TRUE(verify(graph)) << to_string(verify(graph).error());
   for (const bool in_place : {false, true}) {
-    if (in_place && !subject.op->traits.in_place) continue;
+    if (in_place && !can_run_in_place(graph)) continue;
     const auto outputs = run_kernels(graph, input_bytes(graph, inputs), in_place);
     ASSERT_TRUE(outputs) << to_string(outputs.error());
     for (size_t i = 0; i < run.outputs.size(); ++i) {
@@ -142,7 +142,7 @@ void expect_close_to_float(const Subject& subject, DType dtype, double steps) {
     ASSERT_TRUE(verify(graph)) << to_string(verify(graph).error());
     const ForwardRun run = run_forward(subject, representable_inputs(graph, inputs), false);
     for (const bool in_place : {false, true}) {
-      if (in_place && !subject.op->traits.in_place) continue;
+      if (in_place && !can_run_in_place(graph)) continue;
       const auto outputs = run_kernels(graph, input_bytes(graph, inputs), in_place);
       if (!outputs && outputs.error().code == ErrorCode::unsupported && dtype != DType::i8)
         GTEST_SKIP() << to_string(outputs.error());

@@ -278,6 +278,14 @@ Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
   return outputs;
 }
 
+bool can_run_in_place(const Graph& graph) {
+  const Node& node = graph.nodes[0];
+  if (!node.op->traits.in_place || graph[node.inputs[0]].constant) return false;
+  const ValueType &from = graph[node.inputs[0]].type, &to = graph[node.outputs[0]].type;
+  return element_count(from.shape) * static_cast<int64_t>(size_of(from.dtype)) ==
+         element_count(to.shape) * static_cast<int64_t>(size_of(to.dtype));
+}
+
 std::vector<std::vector<std::byte>> input_bytes(const Graph& graph, const Values& inputs) {
   std::vector<std::vector<std::byte>> result;
   for (ValueId id : graph.inputs) result.push_back(bytes_of(graph[id], inputs[static_cast<size_t>(id)]));

@@ -54,6 +54,9 @@ Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
                                                         const std::vector<std::vector<std::byte>>& inputs,
                                                         bool in_place = false);
 
+// Whether the op allows its output to take input 0's memory and that is as large.
+bool can_run_in_place(const Graph& graph);
+
 // The bytes of each input that flows.
 std::vector<std::vector<std::byte>> input_bytes(const Graph& graph, const Values& inputs);
 

@@ -1,0 +1,37 @@
+// Parameters of the quantised kernels of two inputs, from the scales of their tensors. Formulas: TensorFlow Lite's
+// Prepare functions, with the floats and doubles they use.
+#pragma once
+#include "device/kernels/binary_quantized.h"
+#include "ops/broadcast.h"
+#include "ops/lowering.h"
+
+namespace thimble::ops {
+
+// A node of two inputs and one output that all have one scale.
+struct BinaryNode {
+  const LowerArgs& args;
+  const Value& a;
+  const Value& b;
+  const Value& output;
+  BroadcastAxes axes;
+
+  bool is_int16() const { return output.type.dtype == DType::i16; }
+};
+
+// Errors: unsupported, where shapes cannot be broadcast by a kernel.
+Result<BinaryNode> binary_node(const LowerArgs& args);
+
+// Error unless each of the values has one scale.
+Outcome require_one_scale(const Node& node, std::initializer_list<const Value*> values);
+
+// Kernel and parameters, no operands yet. Errors: unsupported scales.
+Result<KernelCall> quantized_sum(const BinaryNode& node, bool subtract);
+Result<KernelCall> quantized_product(const BinaryNode& node);
+Result<KernelCall> quantized_quotient(const BinaryNode& node);
+Result<KernelCall> quantized_squared_difference(const BinaryNode& node);
+Result<KernelCall> quantized_prelu(const BinaryNode& node);
+
+// The operand of a kernel for an input: its data where it is constant.
+Operand operand_of(const Graph& graph, ValueId id);
+
+}  // namespace thimble::ops
