@@ -1,6 +1,7 @@
 // The verbs that work from a project folder.
 #include "cli/summary.h"
 #include "cli/verbs.h"
+#include "project/model_tools.h"
 #include "project/steps.h"
 
 namespace thimble {
@@ -9,8 +10,8 @@ namespace {
 
 // Flags of the verbs of one call; CLI11 fills them.
 struct Flags {
-  std::string template_name = "keyword", folder, board;
-  bool fresh = false, resume = false, full = false;
+  std::string template_name = "keyword", folder, board, model, output;
+  bool header = false, fresh = false, resume = false, full = false;
 };
 
 Result<Board> board_of(const Workspace& workspace, const Flags& flags) {
@@ -84,7 +85,24 @@ Result<Shown> show_eval(const Shell& shell, Progress& progress) {
   return shown;
 }
 
-Result<Shown> show_convert(const Shell& shell, Progress& progress) {
+Result<Shown> show_model_convert(const Flags& flags) {
+  if (flags.output.empty())
+    return fail(ErrorCode::usage, "converting a model file needs --output", flags.model,
+                "example: thimble convert model.onnx --output model.tflite");
+  THIMBLE_LET(const ModelConversion c, convert_model(flags.model, flags.output, flags.header));
+  return Shown{{{"tflite", c.tflite.string()},
+                {"tflite_bytes", c.tflite_bytes},
+                {"header", c.header.string()},
+                {"arena_bytes", c.arena_bytes}},
+               fmt::format("{} ({} bytes), arena {} bytes{}", c.tflite.string(), c.tflite_bytes, c.arena_bytes,
+                           c.header.empty() ? "" : "\n" + c.header.string())};
+}
+
+Result<Shown> show_convert(const Shell& shell, const Flags& flags, Progress& progress) {
+  if (!flags.model.empty()) return show_model_convert(flags);
+  if (!flags.output.empty() || flags.header)
+    return fail(ErrorCode::usage, "--output and --header belong to a model file, found none", "",
+                "example: thimble convert model.onnx --output model.tflite");
   THIMBLE_LET(Workspace workspace, open_project(shell, progress));
   THIMBLE_LET(const Conversion c, convert(workspace));
   return Shown{
@@ -173,9 +191,13 @@ void add_project_verbs(Shell& shell) {
       ->excludes("--fresh");
   add("eval", "measure the float and the int8 model on the test split", "thimble eval --project my-words --json",
       [](const Shell& s, const Flags&, Progress& p) { return show_eval(s, p); });
-  add("convert", "quantise to int8; write model.tflite, model_data.h and model.bundle",
-      "thimble convert --project my-words",
-      [](const Shell& s, const Flags&, Progress& p) { return show_convert(s, p); });
+  verb =
+      add("convert", "quantise to int8; write model.tflite, model_data.h and model.bundle; or a model file as .tflite",
+          "thimble convert --project my-words", show_convert);
+  verb->add_option("model", flags->model,
+                   "a model file of any kind, written as .tflite; without it the project's model");
+  verb->add_option("--output", flags->output, "model file: where the .tflite goes");
+  verb->add_flag("--header", flags->header, "model file: also as a C array, beside it");
   add("compile", "write the model as a C++17 library without heap", "thimble compile --project my-words",
       [](const Shell& s, const Flags&, Progress& p) { return show_compile(s, p); });
   board_flag(add("build", "build the firmware", "thimble build --project my-words --board netduinoplus2", show_build));

@@ -90,13 +90,7 @@ Result<Interpreter> Interpreter::make(const Graph& graph, std::string_view isa) 
     if (!node.op->lower)
       return fail(ErrorCode::unsupported, fmt::format("{} has no kernel: {}", node.op->name, node.op->lower.reason()),
                   node.name);
-    auto calls = (*node.op->lower)({result.graph_, node, isa});
-    if (!calls) {
-      Error error = std::move(calls).error();
-      if (error.where.empty()) error.where = node.name;
-      return tl::unexpected<Error>(std::move(error));
-    }
-    step.calls = std::move(*calls);
+    THIMBLE_LET(step.calls, lower_node({result.graph_, node, isa}));
     for (KernelCall& call : step.calls) call.layer = node.name;
   }
   result.reset();

@@ -109,6 +109,7 @@ struct TfliteMapping {
   int version = 1;           // of the int8 form
   int version_f32 = 1;       // of the float32 form
   int version_i16 = 0;       // of the int16 form; 0: as int8
+  int version_i4 = 0;        // of the int8 form with int4 weights; 0: as int8
   std::function<Outcome(const AttrReader&, Attrs&)> read;
   std::function<void(const Attrs&, AttrWriter&)> write;
   std::span<const TfliteConstantInput> constant_inputs = {};
@@ -122,6 +123,10 @@ struct LowerArgs {
   std::string_view isa;  // "portable", later "arm_dsp", "arm_mve" ...
 };
 using LowerFn = std::function<Result<std::vector<KernelCall>>(const LowerArgs&)>;
+
+// The node's kernel calls, by its op, which must have a lowering. Lowerings ask for scales where a kernel needs them,
+// with vector::at: a tensor that has none is refused here, naming the node.
+Result<std::vector<KernelCall>> lower_node(const LowerArgs& args);
 
 using MacsFn = std::function<int64_t(const Graph&, const Node&)>;
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <stdexcept>
 
 #include "device/kernels/copy.h"
 #include "device/runtime/plan_format.h"
@@ -54,17 +53,6 @@ Outcome check_against_kernel(const KernelCall& call) {
   return {};
 }
 
-// Kernels that need scales ask for them with vector::at; many (copies, comparisons of indices) need none.
-Result<std::vector<KernelCall>> lower_node(const Graph& graph, const Node& node, std::string_view isa) {
-  try {
-    return (*node.op->lower)({graph, node, isa});
-  } catch (const std::out_of_range&) {
-    return fail(ErrorCode::unsupported,
-                fmt::format("{} needs a scale and zero point that one of its tensors lacks", node.op->name), node.name,
-                "export the model with full integer quantisation, or in float32");
-  }
-}
-
 // An alias of state is a copy: the state may change while the alias is still read.
 bool shares_memory(const Graph& graph, const Node& node) {
   return node.op->traits.alias && !graph[node.inputs[0]].initial;
@@ -87,14 +75,10 @@ Result<LoweredGraph> lower_nodes(const Graph& graph, std::string_view isa) {
       return fail(ErrorCode::unsupported,
                   fmt::format("{} has no device kernel: {}", node.op->name, node.op->lower.reason()), node.name,
                   "fold or quantise the model first, or replace this layer; `thimble ops` lists what runs on a device");
-    auto calls = node.op->traits.alias ? copy_of_state(graph, node) : lower_node(graph, node, isa);
-    if (!calls) {
-      Error error = std::move(calls).error();
-      if (error.where.empty()) error.where = node.name;
-      return tl::unexpected<Error>(std::move(error));
-    }
-    lowered.calls_of_node[n] = calls->size();
-    for (KernelCall& call : *calls) {
+    THIMBLE_LET(std::vector<KernelCall> calls,
+                node.op->traits.alias ? copy_of_state(graph, node) : lower_node({graph, node, isa}));
+    lowered.calls_of_node[n] = calls.size();
+    for (KernelCall& call : calls) {
       call.layer = node.name;
       THIMBLE_TRY(check_against_kernel(call));
       lowered.calls.push_back(std::move(call));
@@ -230,6 +214,7 @@ class PlanBuilder {
                                .first_call = call,
                                .last_call = call,
                                .state = graph_[owner].initial != nullptr});
+      plan_.tensors.back().value = owner;
     }
     ArenaTensor& touched = plan_.tensors[static_cast<size_t>(tensor)];
     touched.last_call = std::max(touched.last_call, call);

@@ -35,7 +35,8 @@ struct ArenaTensor {
   uint32_t offset = 0;
   int first_call = 0, last_call = 0;  // lives during [first_call, last_call]
   bool scratch = false;
-  bool state = false;  // lives always
+  bool state = false;        // lives always
+  ValueId value = kNoValue;  // of the graph; the first of those that share the memory
 };
 
 struct PlanPort {

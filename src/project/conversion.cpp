@@ -2,22 +2,10 @@
 #include "firmware/emit_model.h"
 #include "formats/c_array.h"
 #include "formats/tflite/tflite.h"
+#include "plan/offline_plan.h"
 #include "project/steps.h"
 
 namespace thimble {
-
-namespace {
-
-// Where the plan puts each value of the graph, for runtimes that can use it; -1 for constants.
-std::vector<int32_t> offsets_by_value(const Graph& graph, const Plan& plan) {
-  std::vector<int32_t> offsets(graph.values.size(), -1);
-  for (size_t id = 0; id < graph.values.size(); ++id)
-    for (const ArenaTensor& tensor : plan.tensors)
-      if (!tensor.scratch && tensor.name == graph.values[id].name) offsets[id] = static_cast<int32_t>(tensor.offset);
-  return offsets;
-}
-
-}  // namespace
 
 Result<Conversion> convert(Workspace& workspace) {
   const Project& project = workspace.project();
@@ -31,7 +19,7 @@ Result<Conversion> convert(Workspace& workspace) {
 
   THIMBLE_LET(const std::vector<uint8_t> tflite,
               write_tflite(model->graph, {.info = {.labels = model->classes},
-                                          .arena_offsets = offsets_by_value(model->graph, *plan)}));
+                                          .arena_offsets = offline_offsets(model->graph, *plan)}));
   const std::vector<uint8_t> bundle = write_bundle(*plan);
   result.tflite = project.out("model.tflite");
   result.header = project.out("model_data.h");

@@ -3,7 +3,11 @@
 #include <cstdlib>
 
 #include "core/rng.h"
+#include "firmware/emit_model.h"
+#include "formats/c_array.h"
 #include "formats/model_file.h"
+#include "formats/tflite/tflite.h"
+#include "plan/offline_plan.h"
 
 namespace thimble {
 
@@ -11,7 +15,7 @@ namespace {
 
 struct ReadModel {
   LoadedModel model;
-  std::string hash;
+  std::string hash, format;
 };
 
 Result<ReadModel> read_model(const Path& path) {
@@ -23,7 +27,7 @@ Result<ReadModel> read_model(const Path& path) {
     return tl::unexpected<Error>(std::move(error));
   }
   plan->model = path.stem().string();
-  return ReadModel{{std::move(imported.graph), std::move(*plan)}, std::move(imported.hash)};
+  return ReadModel{{std::move(imported.graph), std::move(*plan)}, std::move(imported.hash), std::move(imported.format)};
 }
 
 FirmwareSpec spec_of(const Plan& plan, App app) { return {.app = app, .plan = plan}; }
@@ -62,6 +66,23 @@ Result<ModelRun> run_model(const Path& model, const Board& board, const Path& in
   THIMBLE_TRY(write_bytes(output, outputs));
   return ModelRun{static_cast<int64_t>(log.tensors.size()), static_cast<int64_t>(outputs.size()),
                   mean_instructions(log)};
+}
+
+Result<ModelConversion> convert_model(const Path& model, const Path& output, bool header) {
+  THIMBLE_LET(const ReadModel read, read_model(model));
+  const auto& [graph, plan] = read.model;
+  TfliteWriteOptions options{.arena_offsets = offline_offsets(graph, plan)};
+  if (read.format == "tflite") {
+    THIMBLE_LET(const std::vector<uint8_t> bytes, read_bytes(model));
+    THIMBLE_LET(options.info, read_tflite_info(bytes));
+  }
+  THIMBLE_LET(const std::vector<uint8_t> written, write_tflite(graph, options));
+  THIMBLE_TRY(write_bytes(output, written));
+  ModelConversion result{output, {}, static_cast<int64_t>(written.size()), plan.arena_bytes};
+  if (!header) return result;
+  result.header = Path(output).replace_extension(".h");
+  THIMBLE_TRY(write_text(result.header, write_c_array_header(written, c_identifier(output.stem().string()))));
+  return result;
 }
 
 Result<ModelBench> bench_model(const Path& model, const Board& board, Progress& progress) {

@@ -1,14 +1,10 @@
 // Reads .tflite files. The flatbuffers verifier proves that no offset leaves the file; everything that the format
 // itself cannot promise (indices, sizes, scales, types that thimble runs) is checked here, and the rest by verify().
-// Tables, lists and names may be shared inside a file, so each has a limit: a small file must not ask for much memory.
-#include <flatbuffers/util.h>
-
 #include <algorithm>
-#include <cmath>
-#include <limits>
+#include <map>
 #include <set>
 
-#include "formats/tflite/options.h"
+#include "formats/tflite/source.h"
 #include "formats/tflite/tflite.h"
 #include "graph/op_spec.h"
 #include "graph/passes/fold_constants.h"
@@ -18,146 +14,67 @@ namespace thimble {
 
 namespace {
 
-constexpr size_t kMaxFileBytes = size_t{256} << 20;
-constexpr int64_t kMaxTensorBytes = std::numeric_limits<int32_t>::max();
-constexpr size_t kMaxRank = 8;
-constexpr size_t kMaxTables = 100000;
-constexpr size_t kMaxPorts = 256;  // inputs or outputs of an operator or of the model
-constexpr size_t kMaxNameBytes = 1024;
+using tflite::at;
+using tflite::damaged;
+using tflite::length;
+using tflite::Source;
+using tflite::StoredOperator;
+using tflite::TensorUse;
+
 constexpr size_t kMaxNamedOperators = 20;  // in one error
-constexpr std::string_view kConvertHint =
-    "convert it with full integer quantisation (int8), or leave it in float32; `thimble convert` does both";
-
-struct Source {
-  const tflite::Model& model;
-  const tflite::SubGraph& subgraph;
-};
-
-template <class T>
-size_t length(const flatbuffers::Vector<T>* list) {
-  return list ? list->size() : 0;
-}
-
-// Names go to terminals, JSON and generated source: control characters and broken UTF-8 become '?', long ones are cut.
-std::string clean_text(const flatbuffers::String* stored) {
-  std::string text;
-  const char* at = stored ? stored->c_str() : "";
-  while (*at && text.size() < kMaxNameBytes) {
-    const char* next = at;
-    const int code = flatbuffers::FromUTF8(&next);
-    if (code < 0x20 || code == 0x7F) {
-      text += '?';
-      ++at;
-    } else {
-      text.append(at, next);
-      at = next;
-    }
-  }
-  return text;
-}
-
-std::string plain_text(const flatbuffers::Vector<uint8_t>* data) {
-  return data ? std::string(data->begin(), data->end()) : std::string();
-}
-
-tl::unexpected<Error> damaged(std::string message, std::string where = {}) {
-  return fail(ErrorCode::bad_data, std::move(message), std::move(where),
-              "the file is damaged or was written wrongly: copy or export it again");
-}
-
-// aligned: a copy in memory of our own, because the given bytes may lie at any address.
-Result<const tflite::Model*> open_model(const std::vector<uint8_t>& aligned) {
-  const std::string_view text(reinterpret_cast<const char*>(aligned.data()), std::min<size_t>(aligned.size(), 64));
-  if (text.starts_with("version https://git-lfs"))
-    return fail(ErrorCode::bad_data, "found a Git LFS pointer, expected the model itself", {},
-                "run `git lfs pull` in the repository that this file comes from");
-  if (aligned.size() < 8 || !tflite::ModelBufferHasIdentifier(aligned.data()))
-    return fail(ErrorCode::bad_data,
-                fmt::format("not a .tflite model: {} bytes without the mark \"{}\" at byte 4", aligned.size(),
-                            tflite::ModelIdentifier()),
-                {}, "give a .tflite file as TensorFlow Lite or `thimble convert` writes it");
-  if (aligned.size() > kMaxFileBytes)
-    return fail(ErrorCode::unsupported,
-                fmt::format("the model has {} bytes; at most {} are read", aligned.size(), kMaxFileBytes));
-  flatbuffers::Verifier verifier(aligned.data(), aligned.size(), /*max_depth=*/16, kMaxTables);
-  if (!tflite::VerifyModelBuffer(verifier))
-    return damaged(fmt::format("a .tflite model whose {} bytes do not hold together", aligned.size()));
-  const tflite::Model* model = tflite::GetModel(aligned.data());
-  if (model->version() != tflite::kSchemaVersion)
-    return fail(ErrorCode::unsupported,
-                fmt::format("schema version {}, expected {}", model->version(), tflite::kSchemaVersion));
-  return model;
-}
-
-Result<Source> only_subgraph(const tflite::Model& model) {
-  const size_t count = length(model.subgraphs());
-  if (count == 0) return damaged("the model has no subgraph");
-  if (count > 1)
-    return fail(ErrorCode::unsupported,
-                fmt::format("the model has {} subgraphs (control flow); one is supported", count), {},
-                "export one inference function without IF, WHILE or CALL_ONCE");
-  return Source{model, *model.subgraphs()->Get(0)};
-}
-
-Result<std::vector<ValueId>> read_ids(const Source& source, const flatbuffers::Vector<int32_t>* stored, bool optional,
-                                      const std::string& where) {
-  if (length(stored) > kMaxPorts)
-    return damaged(fmt::format("names {} tensors, at most {} are possible", length(stored), kMaxPorts), where);
-  std::vector<ValueId> ids;
-  for (size_t i = 0; i < length(stored); ++i) {
-    const int32_t id = stored->Get(static_cast<flatbuffers::uoffset_t>(i));
-    const bool known = id >= 0 && static_cast<size_t>(id) < length(source.subgraph.tensors());
-    if (!known && !(optional && id == kNoValue))
-      return damaged(fmt::format("names tensor {} of {}", id, length(source.subgraph.tensors())), where);
-    ids.push_back(id);
-  }
-  return ids;
-}
+constexpr size_t kMaxSignatures = 64;
 
 // ---- operators
 
-Result<const tflite::OperatorCode*> operator_code(const Source& source, size_t index) {
-  const auto number = source.subgraph.operators()->Get(static_cast<flatbuffers::uoffset_t>(index))->opcode_index();
-  if (number >= length(source.model.operator_codes()))
-    return damaged(fmt::format("uses operator code {} of {}", number, length(source.model.operator_codes())),
-                   fmt::format("operator {}", index));
-  return source.model.operator_codes()->Get(number);
+// A model on which TensorFlow Lite Micro runs something else than its one inference function, or on other data.
+Result<Source> main_subgraph(const tflite::Model& model) {
+  if (length(model.subgraphs()) == 0) return damaged("the model has no subgraph");
+  for (size_t i = 0; i < length(model.metadata()); ++i)
+    if (tflite::clean_text(at(model.metadata(), i)->name()) == tflite::kCompressionName)
+      return fail(ErrorCode::unsupported, "weights compressed with look-up tables are not supported", {},
+                  "take the model as it was before it was compressed");
+  return Source{model, *model.subgraphs()->Get(0)};
 }
 
-// Codes above 127 are stored in the newer field only, older files know only the older one.
-std::string operator_name(const tflite::OperatorCode& code) {
-  const auto number = std::max<int32_t>(code.builtin_code(), code.deprecated_builtin_code());
-  if (number == tflite::BuiltinOperator_CUSTOM) return fmt::format("CUSTOM ({})", clean_text(code.custom_code()));
-  const char* name = tflite::EnumNameBuiltinOperator(static_cast<tflite::BuiltinOperator>(number));
-  return *name ? name : fmt::format("number {}", number);
+// What to do about an operator that cannot be run.
+std::string_view remedy_for(std::string_view builtin) {
+  if (builtin == "IF" || builtin == "WHILE")
+    return "control flow is not supported: export one inference function without branches and loops (a recurrent layer "
+           "with its steps unrolled, or as UNIDIRECTIONAL_SEQUENCE_LSTM)";
+  if (builtin.starts_with("CUSTOM (Signal"))
+    return "this computes features from sound, which thimble's own signal chain does: describe it under [signal] in a "
+           "project, and import the model that follows it";
+  if (builtin.starts_with("CUSTOM (Flex"))
+    return "convert the model again with TensorFlow Lite's builtin operators only (without SELECT_TF_OPS)";
+  if (builtin.starts_with("CUSTOM"))
+    return "only TensorFlow Lite's builtin operators are supported: leave this part out of the model and run it "
+           "yourself";
+  return "`thimble ops` lists what is supported: rebuild the model from those, or leave this part out of it";
 }
 
-std::string describe_operator(const Source& source, size_t index) {
-  const auto* stored = source.subgraph.operators()->Get(static_cast<flatbuffers::uoffset_t>(index));
-  const size_t tensor = length(stored->outputs()) ? static_cast<size_t>(stored->outputs()->Get(0)) : SIZE_MAX;
-  if (tensor >= length(source.subgraph.tensors())) return fmt::format("operator {}", index);
-  return fmt::format("operator {} ({})", index,
-                     clean_text(source.subgraph.tensors()->Get(static_cast<flatbuffers::uoffset_t>(tensor))->name()));
+std::string describe_operator(const Source& source, const StoredOperator& stored) {
+  if (stored.outputs.empty()) return fmt::format("operator {}", stored.index);
+  const auto* tensor = at(source.subgraph.tensors(), static_cast<size_t>(stored.outputs[0]));
+  return fmt::format("operator {} ({})", stored.index, tflite::clean_text(tensor->name()));
 }
 
 // All operators that cannot be run, at once: a user wants to know them before changing the model, not one by one.
-Outcome check_operators(const Source& source) {
+Outcome check_operators(const Source& source, std::span<const StoredOperator> operators) {
   std::vector<std::string> names;
   std::string first;
-  for (size_t i = 0; i < length(source.subgraph.operators()); ++i) {
-    THIMBLE_LET(const tflite::OperatorCode* code, operator_code(source, i));
-    const std::string name = operator_name(*code);
-    if (ops::find_tflite(name) || std::ranges::find(names, name) != names.end()) continue;
-    if (names.empty()) first = describe_operator(source, i);
-    names.push_back(name);
+  for (const StoredOperator& stored : operators) {
+    if (ops::find_tflite(stored.builtin) || stored.builtin == "VAR_HANDLE" || stored.builtin == "CALL_ONCE" ||
+        std::ranges::find(names, stored.builtin) != names.end())
+      continue;
+    if (names.empty()) first = describe_operator(source, stored);
+    names.push_back(stored.builtin);
     if (names.size() == kMaxNamedOperators) break;
   }
   if (names.empty()) return {};
   return fail(ErrorCode::unsupported,
               fmt::format("{} {} {} not supported", names.size() == 1 ? "operator" : "operators",
                           fmt::join(names, ", "), names.size() == 1 ? "is" : "are"),
-              first,
-              "`thimble ops` lists what is supported: rebuild the model from those, or leave this part out of it");
+              first, std::string(remedy_for(names[0])));
 }
 
 Result<Attrs> read_options(const tflite::Operator& stored, const TfliteMapping& mapping) {
@@ -173,15 +90,13 @@ Result<Attrs> read_options(const tflite::Operator& stored, const TfliteMapping& 
   return attrs;
 }
 
-Result<Node> read_node(const Source& source, size_t index) {
-  const auto* stored = source.subgraph.operators()->Get(static_cast<flatbuffers::uoffset_t>(index));
-  THIMBLE_LET(const tflite::OperatorCode* code, operator_code(source, index));
+Result<Node> read_node(const StoredOperator& stored) {
   Node node;
-  node.op = ops::find_tflite(operator_name(*code));
-  node.name = fmt::format("{}_{}", node.op->name, index);
-  THIMBLE_LET(node.inputs, read_ids(source, stored->inputs(), true, node.name));
-  THIMBLE_LET(node.outputs, read_ids(source, stored->outputs(), false, node.name));
-  auto attrs = read_options(*stored, *node.op->tflite);
+  node.op = ops::find_tflite(stored.builtin);
+  node.name = fmt::format("{}_{}", node.op->name, stored.index);
+  node.inputs = stored.inputs;
+  node.outputs = stored.outputs;
+  auto attrs = read_options(*stored.table, *node.op->tflite);
   if (!attrs) {
     Error error = std::move(attrs).error();
     error.where = node.name;
@@ -191,148 +106,82 @@ Result<Node> read_node(const Source& source, size_t index) {
   return node;
 }
 
-// ---- tensors
+// ---- values
 
-Result<ValueType> read_type(const tflite::Tensor& stored, const std::string& where) {
-  ValueType type;
-  const auto known = std::ranges::find(tflite::kTypes, stored.type(), &std::pair<tflite::TensorType, DType>::first);
-  if (known == tflite::kTypes.end())
-    return fail(ErrorCode::unsupported,
-                fmt::format("element type {} is not supported", tflite::EnumNameTensorType(stored.type())), where,
-                std::string(kConvertHint));
-  type.dtype = known->second;
-  if (length(stored.shape()) > kMaxRank)
-    return damaged(fmt::format("shape with {} extents, at most {} are possible", length(stored.shape()), kMaxRank),
-                   where);
-  int64_t bytes = static_cast<int64_t>(size_of(type.dtype));
-  for (size_t i = 0; i < length(stored.shape()); ++i) {
-    const int64_t extent = stored.shape()->Get(static_cast<flatbuffers::uoffset_t>(i));
-    if (extent < 0) return damaged(fmt::format("shape with a negative extent {}", extent), where);
-    if (extent > 0 && bytes > kMaxTensorBytes / extent)
-      return damaged(fmt::format("shape of more than {} bytes", kMaxTensorBytes), where);
-    bytes *= extent;
-    type.shape.push_back(extent);
-  }
-  return type;
+// Weights stored in fewer bits (float16) become float32 constants here: the operator that would do so at every
+// inference goes.
+struct Folded {
+  std::map<ValueId, ValueId> source_of;  // output of a DEQUANTIZE -> the constant before it
+};
+
+Folded fold_dequantize(const Source& source, const Graph& graph, std::vector<StoredOperator>& operators) {
+  std::set<ValueId> computed(graph.inputs.begin(), graph.inputs.end());
+  for (const StoredOperator& stored : operators) computed.insert(stored.outputs.begin(), stored.outputs.end());
+  Folded folded;
+  std::erase_if(operators, [&](const StoredOperator& stored) {
+    if (stored.builtin != "DEQUANTIZE" || stored.inputs.size() != 1 || stored.outputs.size() != 1) return false;
+    const ValueId from = stored.inputs[0];
+    if (from == kNoValue || computed.contains(from) ||
+        at(source.subgraph.tensors(), static_cast<size_t>(from))->is_variable())
+      return false;
+    return folded.source_of.emplace(stored.outputs[0], from).second;
+  });
+  return folded;
 }
 
-Result<Quantization> read_quantization(const tflite::Tensor& stored, const Shape& shape, const std::string& where) {
-  Quantization result;
-  const auto* q = stored.quantization();
-  if (!q) return result;
-  if (q->details_type() != tflite::QuantizationDetails_NONE)
-    return fail(ErrorCode::unsupported, "quantisation of a kind other than scale and zero point", where,
-                std::string(kConvertHint));
-  if (length(q->scale()) == 0) return result;
-  if (length(q->zero_point()) != length(q->scale()))
-    return damaged(fmt::format("{} scales but {} zero points", length(q->scale()), length(q->zero_point())), where);
-  const size_t count = q->scale()->size();
-  result.axis = count > 1 ? q->quantized_dimension() : 0;
-  if (count > 1 && (result.axis < 0 || result.axis >= static_cast<int>(shape.size()) ||
-                    shape[static_cast<size_t>(result.axis)] != static_cast<int64_t>(count)))
-    return damaged(fmt::format("{} scales for axis {} of shape {}", count, result.axis, to_string(shape)), where);
-  for (flatbuffers::uoffset_t i = 0; i < count; ++i) {
-    const float scale = q->scale()->Get(i);
-    const int64_t zero_point = tflite::element(*q->zero_point(), i);
-    if (!std::isfinite(scale) || scale <= 0)
-      return damaged(fmt::format("quantisation scale {}, expected a positive number", scale), where);
-    if (zero_point < std::numeric_limits<int32_t>::min() || zero_point > std::numeric_limits<int32_t>::max())
-      return damaged(fmt::format("zero point {} is outside int32", zero_point), where);
-    result.scale.push_back(scale);
-    result.zero_point.push_back(static_cast<int32_t>(zero_point));
-  }
-  return result;
-}
-
-Result<std::shared_ptr<Tensor>> read_constant(const Source& source, const tflite::Tensor& stored, const ValueType& type,
-                                              const std::string& where) {
-  if (stored.buffer() >= length(source.model.buffers()))
-    return damaged(fmt::format("names buffer {} of {}", stored.buffer(), length(source.model.buffers())), where);
-  const auto* buffer = source.model.buffers()->Get(stored.buffer());
-  if (buffer->offset() > 1)  // 0 and 1 stand for "none"
-    return fail(ErrorCode::unsupported, "data outside the flatbuffer (the form for models above 2 GB)", where);
-  const auto expected = static_cast<size_t>(element_count(type.shape)) * size_of(type.dtype);
-  if (length(buffer->data()) == 0 && expected > 0) return damaged("has no data, and no operator computes it", where);
-  if (stored.sparsity())
-    return fail(ErrorCode::unsupported, "sparse weights are not supported", where,
-                "export the model with dense weights");
-  if (length(buffer->data()) != expected)
-    return damaged(fmt::format("{} bytes of data, expected {} for {} {}", length(buffer->data()), expected,
-                               name_of(type.dtype), to_string(type.shape)),
-                   where);
-  auto tensor = std::make_shared<Tensor>(Tensor::zeros(type.dtype, type.shape));
-  if (expected > 0) std::memcpy(tensor->bytes.data(), buffer->data()->data(), expected);
-  return tensor;
-}
-
-Outcome check_activation(const Value& value, const std::string& where) {
-  if (element_count(value.type.shape) == 0)
-    return damaged(fmt::format("empty shape {}", to_string(value.type.shape)), where);
-  if (value.quantization.per_channel())
-    return fail(ErrorCode::unsupported,
-                fmt::format("{} activations with {} scales, expected one", name_of(value.type.dtype),
-                            value.quantization.scale.size()),
-                where, std::string(kConvertHint));
-  return {};
-}
-
-// A variable tensor starts with bytes of 0, one of int8 with its code of the real 0.
-Tensor first_state(const Value& value) {
-  Tensor state = Tensor::zeros(value.type.dtype, value.type.shape);
-  if (value.type.dtype == DType::i8 && !value.quantization.empty())
-    std::ranges::fill(state.bytes, static_cast<std::byte>(value.quantization.zero_point[0]));
-  return state;
-}
-
-Result<Value> read_value(const Source& source, ValueId id, bool flows) {
-  const auto* stored = source.subgraph.tensors()->Get(static_cast<flatbuffers::uoffset_t>(id));
-  Value value;
-  value.name = clean_text(stored->name());
-  const std::string where = fmt::format("tensor {} ({})", id, value.name);
-  if (value.name.empty()) value.name = fmt::format("tensor_{}", id);
-  THIMBLE_LET(value.type, read_type(*stored, where));
-  if (value.type.dtype != DType::f32) {
-    THIMBLE_LET(value.quantization, read_quantization(*stored, value.type.shape, where));
-  }
-  if (flows) {
-    THIMBLE_TRY(check_activation(value, where));
-    return value;
-  }
-  if (stored->is_variable()) {
-    value.initial = std::make_shared<Tensor>(first_state(value));
-    return value;
-  }
-  THIMBLE_LET(value.constant, read_constant(source, *stored, value.type, where));
-  return value;
-}
-
-Outcome read_values(const Source& source, Graph& graph) {
-  enum class Use { none, reads, flows };
-  std::vector<Use> uses(length(source.subgraph.tensors()), Use::none);
-  const auto mark = [&](const std::vector<ValueId>& ids, Use use) {
+std::vector<TensorUse> uses_of(const Source& source, const Graph& graph, std::span<const StoredOperator> operators) {
+  std::vector<TensorUse> uses(length(source.subgraph.tensors()), TensorUse::none);
+  const auto mark = [&](const std::vector<ValueId>& ids, TensorUse use) {
     for (ValueId id : ids)
       if (id != kNoValue) uses[static_cast<size_t>(id)] = std::max(uses[static_cast<size_t>(id)], use);
   };
-  mark(graph.inputs, Use::flows);
-  mark(graph.outputs, Use::reads);
-  for (const Node& node : graph.nodes) {
-    mark(node.inputs, Use::reads);
-    mark(node.outputs, Use::flows);
+  mark(graph.inputs, TensorUse::flows);
+  mark(graph.outputs, TensorUse::reads);
+  for (const StoredOperator& stored : operators) {
+    mark(stored.inputs, TensorUse::reads);
+    mark(stored.outputs, TensorUse::flows);
   }
+  return uses;
+}
+
+Result<std::vector<Value>> read_values(const Source& source, const Graph& graph, const Folded& folded,
+                                       std::span<const StoredOperator> operators) {
+  const std::vector<TensorUse> uses = uses_of(source, graph, operators);
+  std::set<ValueId> handles;
+  for (const StoredOperator& stored : operators)
+    if (stored.builtin == "VAR_HANDLE") handles.insert(stored.outputs.begin(), stored.outputs.end());
+  std::vector<Value> values(uses.size());
   size_t constant_bytes = 0;
   for (size_t i = 0; i < uses.size(); ++i) {
-    Value value;
-    if (uses[i] != Use::none) {
-      THIMBLE_LET(value, read_value(source, static_cast<ValueId>(i), uses[i] == Use::flows));
-    }
+    const auto id = static_cast<ValueId>(i);
+    if (uses[i] == TensorUse::none || handles.contains(id)) continue;
+    const auto dequantized = folded.source_of.find(id);
+    THIMBLE_LET(values[i], dequantized != folded.source_of.end()
+                               ? tflite::read_dequantized(source, dequantized->second, id)
+                               : tflite::read_value(source, id, uses[i]));
     // Tensors may share a buffer, so a small file can ask for far more memory than it has bytes.
-    if (value.constant) constant_bytes += value.constant->bytes.size();
-    if (value.initial) constant_bytes += value.initial->bytes.size();
-    if (constant_bytes > kMaxFileBytes)
-      return fail(ErrorCode::unsupported, fmt::format("more than {} bytes of constants", kMaxFileBytes));
-    graph.add(std::move(value));
+    if (values[i].constant) constant_bytes += values[i].constant->bytes.size();
+    if (values[i].initial) constant_bytes += values[i].initial->bytes.size();
+    if (constant_bytes > tflite::kMaxFileBytes)
+      return fail(ErrorCode::unsupported, fmt::format("more than {} bytes of constants", tflite::kMaxFileBytes));
   }
-  return {};
+  return values;
+}
+
+// An output of the model that is a constant lies in memory like any other: as state that nothing changes.
+void place_constant_outputs(Graph& graph) {
+  std::map<ValueId, ValueId> placed;
+  for (ValueId& output : graph.outputs) {
+    if (!graph[output].constant) continue;
+    const auto [known, is_new] = placed.try_emplace(output, kNoValue);
+    if (is_new) {
+      Value value = graph[output];
+      value.initial = std::move(value.constant);
+      value.constant = nullptr;
+      known->second = graph.add(std::move(value));
+    }
+    output = known->second;
+  }
 }
 
 Outcome check_ports(const Graph& graph) {
@@ -348,15 +197,18 @@ Outcome check_ports(const Graph& graph) {
 // Dynamic-range ("hybrid") models keep float32 activations and int8 weights; their results depend on each input's
 // range.
 Outcome check_hybrid(const Graph& graph) {
-  for (const Node& node : graph.nodes)
-    for (ValueId input : node.inputs) {
-      if (input == kNoValue || node.outputs.empty()) continue;
-      if (graph[input].constant && graph[input].type.dtype == DType::i8 &&
-          graph[node.outputs[0]].type.dtype == DType::f32)
-        return fail(ErrorCode::unsupported,
-                    "float32 activations with int8 weights (a hybrid, dynamic-range model) are not supported",
-                    fmt::format("{} ({})", node.name, graph[node.outputs[0]].name), std::string(kConvertHint));
-    }
+  for (const Node& node : graph.nodes) {
+    const auto has = [&](DType dtype, bool constant) {
+      return std::ranges::any_of(node.inputs, [&](ValueId id) {
+        return id != kNoValue && graph[id].type.dtype == dtype && (graph[id].constant != nullptr) == constant;
+      });
+    };
+    if (node.outputs.empty() || graph[node.outputs[0]].type.dtype != DType::f32) continue;
+    if (has(DType::f32, false) && has(DType::i8, true))
+      return fail(ErrorCode::unsupported,
+                  "float32 activations with int8 weights (a hybrid, dynamic-range model) are not supported",
+                  fmt::format("{} ({})", node.name, graph[node.outputs[0]].name), std::string(tflite::kConvertHint));
+  }
   return {};
 }
 
@@ -376,7 +228,7 @@ Outcome check_scales(const Graph& graph) {
         return fail(ErrorCode::unsupported,
                     fmt::format("input {} has one scale for each index of axis {}, which {} cannot use", value.name,
                                 q.axis, node.op->name),
-                    node.name, std::string(kConvertHint));
+                    node.name, std::string(tflite::kConvertHint));
     }
   return {};
 }
@@ -420,27 +272,88 @@ Outcome take_constant_inputs(const Graph& graph, Node& node) {
   return {};
 }
 
+// Names of the ports of one signature, in the file's order; those that are no ports of the model are left out.
+std::vector<TflitePort> read_port_names(const flatbuffers::Vector<flatbuffers::Offset<tflite::TensorMap>>* stored,
+                                        const flatbuffers::Vector<int32_t>* tensors) {
+  std::vector<TflitePort> ports;
+  for (size_t i = 0; i < std::min(length(stored), tflite::kMaxPorts); ++i)
+    for (size_t port = 0; port < std::min(length(tensors), tflite::kMaxPorts); ++port)
+      if (static_cast<int64_t>(at(stored, i)->tensor_index()) == at(tensors, port)) {
+        ports.push_back({tflite::clean_text(at(stored, i)->name()), port});
+        break;
+      }
+  return ports;
+}
+
+std::vector<TfliteSignature> read_signatures(const Source& source) {
+  std::vector<TfliteSignature> signatures;
+  for (size_t i = 0; i < std::min(length(source.model.signature_defs()), kMaxSignatures); ++i) {
+    const auto* stored = at(source.model.signature_defs(), i);
+    if (stored->subgraph_index() != 0) continue;
+    signatures.push_back({tflite::clean_text(stored->signature_key()),
+                          read_port_names(stored->inputs(), source.subgraph.inputs()),
+                          read_port_names(stored->outputs(), source.subgraph.outputs())});
+  }
+  return signatures;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (size_t from = 0; from < text.size();) {
+    const size_t end = std::min(text.find('\n', from), text.size());
+    lines.push_back(text.substr(from, end - from));
+    from = end + 1;
+  }
+  return lines;
+}
+
+Outcome read_metadata(const tflite::Model& model, TfliteInfo& info) {
+  size_t total = 0;
+  for (size_t i = 0; i < length(model.metadata()); ++i) {
+    const auto* entry = at(model.metadata(), i);
+    const std::string name = tflite::clean_text(entry->name());
+    if (entry->buffer() >= length(model.buffers()))
+      return damaged(fmt::format("names buffer {} of {}", entry->buffer(), length(model.buffers())),
+                     "metadata " + name);
+    if (name == tflite::kMinRuntimeName || name == tflite::kOfflinePlanName) continue;
+    const auto* data = at(model.buffers(), entry->buffer())->data();
+    std::string content = data ? std::string(data->begin(), data->end()) : std::string();
+    total += content.size();
+    if (total > tflite::kMaxFileBytes)
+      return fail(ErrorCode::unsupported, fmt::format("more than {} bytes of metadata", tflite::kMaxFileBytes));
+    if (name == tflite::kLabelsName)
+      info.labels = lines_of(content);
+    else
+      info.metadata[name] = std::move(content);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Graph> read_tflite(std::span<const uint8_t> bytes) {
   const std::vector<uint8_t> aligned(bytes.begin(), bytes.end());
-  THIMBLE_LET(const tflite::Model* model, open_model(aligned));
-  THIMBLE_LET(const Source source, only_subgraph(*model));
-  THIMBLE_TRY(check_operators(source));
+  THIMBLE_LET(const tflite::Model* model, tflite::open_model(aligned));
+  THIMBLE_LET(const Source source, main_subgraph(*model));
+  THIMBLE_LET(std::vector<StoredOperator> operators, tflite::read_operators(source));
   Graph graph;
-  if (const std::string name = clean_text(source.subgraph.name()); !name.empty()) graph.name = name;
+  if (const std::string name = tflite::clean_text(source.subgraph.name()); !name.empty()) graph.name = name;
   THIMBLE_LET(graph.inputs, read_ids(source, source.subgraph.inputs(), false, "the model's inputs"));
   THIMBLE_LET(graph.outputs, read_ids(source, source.subgraph.outputs(), false, "the model's outputs"));
-  for (size_t i = 0; i < length(source.subgraph.operators()); ++i) {
-    THIMBLE_LET(Node node, read_node(source, i));
+  const Folded folded = fold_dequantize(source, graph, operators);
+  THIMBLE_TRY(check_operators(source, operators));
+  THIMBLE_LET(graph.values, read_values(source, graph, folded, operators));
+  THIMBLE_TRY(tflite::resolve_variables(source, operators, graph.values));
+  for (const StoredOperator& stored : operators) {
+    THIMBLE_LET(Node node, read_node(stored));
     graph.nodes.push_back(std::move(node));
   }
-  THIMBLE_TRY(read_values(source, graph));
   THIMBLE_TRY(check_ports(graph));
   THIMBLE_TRY(check_hybrid(graph));
   // Together, node by node: what one operator computes from constants configures the next.
   THIMBLE_TRY(fold_constants(graph, [&](Node& node) { return take_constant_inputs(graph, node); }));
   THIMBLE_TRY(check_scales(graph));
+  place_constant_outputs(graph);
   remove_unused_values(graph);
   THIMBLE_TRY(verify(graph));
   return graph;
@@ -448,31 +361,11 @@ Result<Graph> read_tflite(std::span<const uint8_t> bytes) {
 
 Result<TfliteInfo> read_tflite_info(std::span<const uint8_t> bytes) {
   const std::vector<uint8_t> aligned(bytes.begin(), bytes.end());
-  THIMBLE_LET(const tflite::Model* model, open_model(aligned));
+  THIMBLE_LET(const tflite::Model* model, tflite::open_model(aligned));
   TfliteInfo info;
-  size_t total = 0;
-  info.description = clean_text(model->description());
-  for (size_t i = 0; i < length(model->metadata()); ++i) {
-    const auto* entry = model->metadata()->Get(static_cast<flatbuffers::uoffset_t>(i));
-    const std::string name = clean_text(entry->name());
-    if (entry->buffer() >= length(model->buffers()))
-      return damaged(fmt::format("names buffer {} of {}", entry->buffer(), length(model->buffers())),
-                     "metadata " + name);
-    if (name == tflite::kMinRuntimeName || name == tflite::kOfflinePlanName) continue;
-    std::string content = plain_text(model->buffers()->Get(entry->buffer())->data());
-    total += content.size();
-    if (total > kMaxFileBytes)
-      return fail(ErrorCode::unsupported, fmt::format("more than {} bytes of metadata", kMaxFileBytes));
-    if (name != tflite::kLabelsName) {
-      info.metadata[name] = std::move(content);
-      continue;
-    }
-    for (size_t at = 0; at < content.size();) {
-      const size_t end = std::min(content.find('\n', at), content.size());
-      info.labels.push_back(content.substr(at, end - at));
-      at = end + 1;
-    }
-  }
+  info.description = tflite::clean_text(model->description());
+  THIMBLE_TRY(read_metadata(*model, info));
+  if (length(model->subgraphs()) > 0) info.signatures = read_signatures({*model, *model->subgraphs()->Get(0)});
   return info;
 }
 

@@ -15,6 +15,7 @@ constexpr uint32_t kSchemaVersion = 3;
 constexpr size_t kMaxListed = 64;
 constexpr std::string_view kLabelsName = "labels.txt";
 constexpr std::string_view kOfflinePlanName = "OfflineMemoryAllocation";
+constexpr std::string_view kCompressionName = "COMPRESSION_METADATA";
 constexpr std::string_view kMinRuntimeName = "min_runtime_version";
 
 inline constexpr std::array kTypes = {

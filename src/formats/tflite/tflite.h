@@ -1,8 +1,9 @@
-// TensorFlow Lite's model file (.tflite, schema version 3) to and from a Graph. One subgraph, int8 or float32
-// activations; what operators are called and how their options are stored is said by src/ops.
+// TensorFlow Lite's model file (.tflite, schema version 3) to and from a Graph. The file's first subgraph is the model;
+// what operators are called and how their options are stored is said by src/ops.
 #pragma once
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,11 +12,26 @@
 
 namespace thimble {
 
+// A port of the model under the name that a signature gives it.
+struct TflitePort {
+  std::string name;
+  size_t index = 0;  // in Graph::inputs or outputs
+  bool operator==(const TflitePort&) const = default;
+};
+
+struct TfliteSignature {
+  std::string key;
+  std::vector<TflitePort> inputs, outputs;
+  bool operator==(const TfliteSignature&) const = default;
+};
+
 // What a model file tells beside its graph.
 struct TfliteInfo {
   std::string description = "made by thimble";
   std::vector<std::string> labels;  // class names in output order; stored as metadata "labels.txt", one a line
   std::map<std::string, std::string> metadata;  // further named bytes
+  // Not given: one, "serving_default", with the tensors' names.
+  std::optional<std::vector<TfliteSignature>> signatures = {};
   bool operator==(const TfliteInfo&) const = default;
 };
 

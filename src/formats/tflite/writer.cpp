@@ -1,10 +1,12 @@
 // Writes .tflite files that TensorFlow Lite and TensorFlow Lite Micro load: buffer 0 is empty, constant data is 16-byte
-// aligned, operator codes are stored in the older and the newer field, and the model has one signature,
-// "serving_default".
+// aligned, and operator codes are stored in the older and the newer field. State that nodes name by handle
+// (READ_VARIABLE, ASSIGN_VARIABLE) gets a VAR_HANDLE, and a second subgraph that CALL_ONCE runs before the first
+// inference.
 #include <algorithm>
 #include <set>
 
 #include "formats/tflite/options.h"
+#include "formats/tflite/runtime_version.h"
 #include "formats/tflite/tflite.h"
 #include "graph/op_spec.h"
 
@@ -17,29 +19,68 @@ template <class T>
 using Offsets = std::vector<Offset<T>>;
 
 constexpr size_t kDataAlignment = 16;
-// The first TensorFlow Lite with the int8 form of every operator written here.
-constexpr std::string_view kMinRuntime = "2.1.0";
+constexpr int kOldestRuntime = 10500;
 constexpr size_t kMinRuntimeBytes = 16;  // a fixed field, padded with zeros
 
 // An operator's code in the file: which, and in which version.
 struct OperatorVersion {
-  const OpSpec* op = nullptr;
+  std::string_view builtin;
   int version = 1;
   bool operator==(const OperatorVersion&) const = default;
 };
 
-// The version that first had the form of a node: by the type of what it computes on.
+// How a value lies in the file. Constants include state that no node changes.
+enum class Role { flows, constant, variable, resource };
+
+bool uses_handles(const Node& node) {
+  return node.op->tflite &&
+         (node.op->tflite->builtin == "READ_VARIABLE" || node.op->tflite->builtin == "ASSIGN_VARIABLE");
+}
+
+std::vector<Role> roles_of(const Graph& graph) {
+  std::vector<Role> roles(graph.values.size(), Role::flows);
+  for (size_t i = 0; i < roles.size(); ++i)
+    if (graph.values[i].constant || graph.values[i].initial) roles[i] = Role::constant;
+  for (const Node& node : graph.nodes)
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId id = node.inputs[i];
+      if (id == kNoValue || !graph[id].initial) continue;
+      Role& role = roles[static_cast<size_t>(id)];
+      if (i == 0 && uses_handles(node))
+        role = Role::resource;
+      else if (std::ranges::count(node.op->traits.state_inputs, static_cast<int>(i)))
+        role = std::max(role, Role::variable);
+    }
+  return roles;
+}
+
+// The version that first had the form of a node: by the type of what it computes on and of its weights.
 int version_of(const Graph& graph, const Node& node) {
   const TfliteMapping& mapping = *node.op->tflite;
+  if (node.inputs.empty() && node.outputs.empty()) return mapping.version;
   const ValueId first = !node.inputs.empty() && node.inputs[0] != kNoValue ? node.inputs[0] : node.outputs.at(0);
   const DType dtype = graph[first].type.dtype;
+  const bool int4 =
+      std::ranges::any_of(node.inputs, [&](ValueId id) { return id != kNoValue && graph[id].stored_bits == 4; });
   if (dtype == DType::f32) return mapping.version_f32;
+  if (int4 && mapping.version_i4 > 0) return mapping.version_i4;
   return dtype == DType::i16 && mapping.version_i16 > 0 ? mapping.version_i16 : mapping.version;
+}
+
+std::vector<uint8_t> pack_int4(std::span<const int8_t> values) {
+  std::vector<uint8_t> packed((values.size() + 1) / 2, 0);
+  for (size_t i = 0; i < values.size(); ++i)
+    packed[i / 2] = static_cast<uint8_t>(packed[i / 2] | ((values[i] & 0xF) << (i % 2 * 4)));
+  return packed;
+}
+
+std::span<const uint8_t> bytes_of(const Tensor& tensor) {
+  return {reinterpret_cast<const uint8_t*>(tensor.bytes.data()), tensor.bytes.size()};
 }
 
 class Writer {
  public:
-  explicit Writer(const Graph& graph) : graph_(graph) {
+  explicit Writer(const Graph& graph) : graph_(graph), roles_(roles_of(graph)) {
     buffers_.push_back(tflite::CreateBuffer(builder_));
     number_tensors();
   }
@@ -54,24 +95,40 @@ class Writer {
     return add_buffer({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
   }
   Offset<tflite::QuantizationParameters> write_quantization(const Value& value);
+  Outcome check_state() const;
   void write_tensor(int32_t tensor);
+  Offset<tflite::Tensor> write_handle(const std::string& name);
   int32_t write_constant_input(const Node& node, const TfliteConstantInput& constant);
-  Result<uint32_t> operator_code(const Node& node);
+  uint32_t operator_code(const OperatorVersion& code);
   Result<Offset<tflite::Operator>> write_operator(const Node& node);
-  Offset<tflite::SignatureDef> write_signature();
-  Offsets<tflite::TensorMap> write_port_names(const std::vector<ValueId>& values);
+  Offset<tflite::Operator> write_plain_operator(std::string_view builtin, const std::vector<int32_t>& inputs,
+                                                const std::vector<int32_t>& outputs,
+                                                tflite::BuiltinOptions kind = tflite::BuiltinOptions_NONE,
+                                                Offset<void> options = 0);
+  Offset<tflite::Operator> write_var_handle(const std::string& name, int32_t tensor);
+  void write_variables();
+  Result<Offset<tflite::SubGraph>> write_main_subgraph();
+  Outcome write_signatures(const TfliteInfo& info);
+  Result<Offsets<tflite::TensorMap>> write_port_names(std::span<const TflitePort> ports,
+                                                      const std::vector<ValueId>& values);
+  std::vector<TflitePort> default_ports(const std::vector<ValueId>& values) const;
   Outcome write_metadata(const TfliteWriteOptions& options);
   void add_metadata(std::string_view name, uint32_t buffer) {
     metadata_.push_back(tflite::CreateMetadata(builder_, builder_.CreateString(name.data(), name.size()), buffer));
   }
 
   const Graph& graph_;
+  std::vector<Role> roles_;  // by value
   flatbuffers::FlatBufferBuilder builder_;
   std::vector<ValueId> values_;      // by tensor number
   std::vector<int32_t> tensor_of_;   // by value
   Offsets<tflite::Tensor> tensors_;  // those of values_, then operators' constant inputs
   Offsets<tflite::Buffer> buffers_;
   Offsets<tflite::Metadata> metadata_;
+  Offsets<tflite::Operator> operators_;
+  Offset<tflite::SubGraph> initialisation_ = 0;  // 0: there are no variables behind handles
+  size_t initialisation_tensors_ = 0;
+  Offsets<tflite::SignatureDef> signatures_;
   std::vector<OperatorVersion> codes_;
 };
 
@@ -124,16 +181,45 @@ Offset<tflite::QuantizationParameters> Writer::write_quantization(const Value& v
                                               q.per_channel() ? q.axis : 0);
 }
 
+// A file can say only that a variable starts as TensorFlow Lite resets it.
+Outcome Writer::check_state() const {
+  for (size_t i = 0; i < roles_.size(); ++i) {
+    const Value& value = graph_.values[i];
+    if (roles_[i] != Role::variable) continue;
+    const bool int8 = value.type.dtype == DType::i8 && !value.quantization.empty();
+    const auto reset = static_cast<std::byte>(int8 ? value.quantization.zero_point[0] : 0);
+    if (std::ranges::any_of(value.initial->bytes, [&](std::byte byte) { return byte != reset; }))
+      return fail(ErrorCode::unsupported, "state that starts with other values than zero cannot be stored in .tflite",
+                  value.name, "start the model's state at zero");
+  }
+  return {};
+}
+
+Offset<tflite::Tensor> Writer::write_handle(const std::string& name) {
+  const auto shape = builder_.CreateVector(std::vector<int32_t>{1});
+  return tflite::CreateTensor(builder_, shape, tflite::TensorType_RESOURCE, 0, builder_.CreateString(name));
+}
+
 void Writer::write_tensor(int32_t tensor) {
-  const Value& value = graph_[values_[static_cast<size_t>(tensor)]];
-  const auto type = std::ranges::find(tflite::kTypes, value.type.dtype, &std::pair<tflite::TensorType, DType>::second);
+  const ValueId id = values_[static_cast<size_t>(tensor)];
+  const Value& value = graph_[id];
+  const Role role = roles_[static_cast<size_t>(id)];
+  if (role == Role::resource) {
+    tensors_.push_back(write_handle(tensor_name(tensor)));
+    return;
+  }
+  tflite::TensorType type =
+      std::ranges::find(tflite::kTypes, value.type.dtype, &std::pair<tflite::TensorType, DType>::second)->first;
   uint32_t buffer = 0;
-  if (value.constant)
-    buffer = add_buffer({reinterpret_cast<const uint8_t*>(value.constant->bytes.data()), value.constant->bytes.size()});
+  if (role == Role::constant) {
+    const Tensor& data = value.constant ? *value.constant : *value.initial;
+    if (value.stored_bits == 4) type = tflite::TensorType_INT4;
+    buffer = value.stored_bits == 4 ? add_buffer(pack_int4(data.as<int8_t>())) : add_buffer(bytes_of(data));
+  }
   const auto shape = builder_.CreateVector(std::vector<int32_t>(value.type.shape.begin(), value.type.shape.end()));
   const auto name = builder_.CreateString(tensor_name(tensor));
   const auto quantization = write_quantization(value);
-  tensors_.push_back(tflite::CreateTensor(builder_, shape, type->first, buffer, name, quantization));
+  tensors_.push_back(tflite::CreateTensor(builder_, shape, type, buffer, name, quantization, role == Role::variable));
 }
 
 // The tensor's number. Its name follows from the operator's output, because nodes have no names in a .tflite file.
@@ -153,12 +239,7 @@ int32_t Writer::write_constant_input(const Node& node, const TfliteConstantInput
   return static_cast<int32_t>(tensors_.size() - 1);
 }
 
-Result<uint32_t> Writer::operator_code(const Node& node) {
-  if (!node.op->tflite)
-    return fail(ErrorCode::unsupported,
-                fmt::format("{} cannot be stored in a .tflite file: {}", node.op->name, node.op->tflite.reason()),
-                node.name, "run the inference passes on the graph first: they fold or remove what only training needs");
-  const OperatorVersion code{node.op, version_of(graph_, node)};
+uint32_t Writer::operator_code(const OperatorVersion& code) {
   const auto number = static_cast<uint32_t>(std::ranges::find(codes_, code) - codes_.begin());
   if (number == codes_.size()) codes_.push_back(code);
   return number;
@@ -166,14 +247,18 @@ Result<uint32_t> Writer::operator_code(const Node& node) {
 
 Offset<tflite::OperatorCode> write_operator_code(flatbuffers::FlatBufferBuilder& builder, const OperatorVersion& code) {
   const auto names = std::span(tflite::EnumNamesBuiltinOperator(), tflite::BuiltinOperator_MAX + 1);
-  const auto number = static_cast<int32_t>(std::ranges::find(names, code.op->tflite->builtin) - names.begin());
+  const auto number = static_cast<int32_t>(std::ranges::find(names, code.builtin) - names.begin());
   const auto older =
       static_cast<int8_t>(std::min<int32_t>(number, tflite::BuiltinOperator_PLACEHOLDER_FOR_GREATER_OP_CODES));
   return tflite::CreateOperatorCode(builder, older, 0, code.version, static_cast<tflite::BuiltinOperator>(number));
 }
 
 Result<Offset<tflite::Operator>> Writer::write_operator(const Node& node) {
-  THIMBLE_LET(const uint32_t code, operator_code(node));
+  if (!node.op->tflite)
+    return fail(ErrorCode::unsupported,
+                fmt::format("{} cannot be stored in a .tflite file: {}", node.op->name, node.op->tflite.reason()),
+                node.name, "run the inference passes on the graph first: they fold or remove what only training needs");
+  const uint32_t code = operator_code({node.op->tflite->builtin, version_of(graph_, node)});
   const TfliteMapping& mapping = *node.op->tflite;
   const tflite::OptionsType type = tflite::find_options(mapping.options);
   tflite::OptionsWriter writer(type);
@@ -187,26 +272,115 @@ Result<Offset<tflite::Operator>> Writer::write_operator(const Node& node) {
   return tflite::CreateOperator(builder_, code, inputs, outputs, type.number, options);
 }
 
+Offset<tflite::Operator> Writer::write_plain_operator(std::string_view builtin, const std::vector<int32_t>& inputs,
+                                                      const std::vector<int32_t>& outputs, tflite::BuiltinOptions kind,
+                                                      Offset<void> options) {
+  const uint32_t code = operator_code({builtin, 1});
+  const auto input_list = builder_.CreateVector(inputs);
+  const auto output_list = builder_.CreateVector(outputs);
+  return tflite::CreateOperator(builder_, code, input_list, output_list, kind, options);
+}
+
+Offset<tflite::Operator> Writer::write_var_handle(const std::string& name, int32_t tensor) {
+  const auto container = builder_.CreateString("");
+  const auto options = tflite::CreateVarHandleOptions(builder_, container, builder_.CreateString(name));
+  return write_plain_operator("VAR_HANDLE", {}, {tensor}, tflite::BuiltinOptions_VarHandleOptions, options.Union());
+}
+
+// A handle for each variable, and a subgraph that gives each its first content.
+void Writer::write_variables() {
+  Offsets<tflite::Tensor> tensors;
+  Offsets<tflite::Operator> operators, handles;
+  for (size_t i = 0; i < values_.size(); ++i) {
+    if (roles_[static_cast<size_t>(values_[i])] != Role::resource) continue;
+    const Value& value = graph_[values_[i]];
+    const std::string name = tensor_name(static_cast<int32_t>(i));
+    handles.push_back(write_var_handle(name, static_cast<int32_t>(i)));
+    const auto handle = static_cast<int32_t>(tensors.size());
+    tensors.push_back(write_handle(name));
+    const auto shape = builder_.CreateVector(std::vector<int32_t>(value.type.shape.begin(), value.type.shape.end()));
+    const auto type =
+        std::ranges::find(tflite::kTypes, value.type.dtype, &std::pair<tflite::TensorType, DType>::second)->first;
+    const auto quantization = write_quantization(value);
+    const auto text = builder_.CreateString(name + "/initial");
+    const uint32_t buffer = add_buffer(bytes_of(*value.initial));
+    tensors.push_back(tflite::CreateTensor(builder_, shape, type, buffer, text, quantization));
+    operators.push_back(write_var_handle(name, handle));
+    operators.push_back(write_plain_operator("ASSIGN_VARIABLE", {handle, handle + 1}, {}));
+  }
+  if (handles.empty()) return;
+  const auto options = tflite::CreateCallOnceOptions(builder_, /*init_subgraph_index=*/1);
+  operators_.push_back(
+      write_plain_operator("CALL_ONCE", {}, {}, tflite::BuiltinOptions_CallOnceOptions, options.Union()));
+  operators_.insert(operators_.end(), handles.begin(), handles.end());
+  initialisation_tensors_ = tensors.size();
+  const auto tensor_list = builder_.CreateVector(tensors);
+  const auto none = builder_.CreateVector(std::vector<int32_t>{});
+  const auto operator_list = builder_.CreateVector(operators);
+  initialisation_ =
+      tflite::CreateSubGraph(builder_, tensor_list, none, none, operator_list, builder_.CreateString("initialisation"));
+}
+
+Result<Offset<tflite::SubGraph>> Writer::write_main_subgraph() {
+  THIMBLE_TRY(check_state());
+  for (size_t i = 0; i < values_.size(); ++i) write_tensor(static_cast<int32_t>(i));
+  write_variables();
+  for (const Node& node : graph_.nodes) {
+    THIMBLE_LET(const Offset<tflite::Operator> stored, write_operator(node));
+    operators_.push_back(stored);
+  }
+  const auto tensor_list = builder_.CreateVector(tensors_);
+  const auto inputs = builder_.CreateVector(tensor_ids(graph_.inputs));
+  const auto outputs = builder_.CreateVector(tensor_ids(graph_.outputs));
+  const auto operator_list = builder_.CreateVector(operators_);
+  const auto name = builder_.CreateString(graph_.name);
+  return tflite::CreateSubGraph(builder_, tensor_list, inputs, outputs, operator_list, name);
+}
+
 // Signature names must differ; tensor names may be equal.
-Offsets<tflite::TensorMap> Writer::write_port_names(const std::vector<ValueId>& values) {
-  Offsets<tflite::TensorMap> maps;
+std::vector<TflitePort> Writer::default_ports(const std::vector<ValueId>& values) const {
+  std::vector<TflitePort> ports;
   std::set<std::string> taken;
   for (int32_t tensor : tensor_ids(values)) {
     std::string name = tensor_name(tensor);
-    while (!taken.insert(name).second) name += fmt::format("_{}", maps.size());
-    maps.push_back(tflite::CreateTensorMap(builder_, builder_.CreateString(name), static_cast<uint32_t>(tensor)));
+    while (!taken.insert(name).second) name += fmt::format("_{}", ports.size());
+    ports.push_back({std::move(name), ports.size()});
+  }
+  return ports;
+}
+
+Result<Offsets<tflite::TensorMap>> Writer::write_port_names(std::span<const TflitePort> ports,
+                                                            const std::vector<ValueId>& values) {
+  Offsets<tflite::TensorMap> maps;
+  const std::vector<int32_t> tensors = tensor_ids(values);
+  for (const TflitePort& port : ports) {
+    if (port.index >= tensors.size())
+      return fail(ErrorCode::bad_data, fmt::format("a signature names port {} of {}", port.index, tensors.size()),
+                  port.name);
+    const auto name = builder_.CreateString(port.name);
+    maps.push_back(tflite::CreateTensorMap(builder_, name, static_cast<uint32_t>(tensors[port.index])));
   }
   return maps;
 }
 
-Offset<tflite::SignatureDef> Writer::write_signature() {
-  const auto inputs = builder_.CreateVector(write_port_names(graph_.inputs));
-  const auto outputs = builder_.CreateVector(write_port_names(graph_.outputs));
-  return tflite::CreateSignatureDef(builder_, inputs, outputs, builder_.CreateString("serving_default"), 0);
+Outcome Writer::write_signatures(const TfliteInfo& info) {
+  const TfliteSignature usual{"serving_default", default_ports(graph_.inputs), default_ports(graph_.outputs)};
+  for (const TfliteSignature& signature : info.signatures.value_or(std::vector{usual})) {
+    THIMBLE_LET(const Offsets<tflite::TensorMap> ins, write_port_names(signature.inputs, graph_.inputs));
+    THIMBLE_LET(const Offsets<tflite::TensorMap> outs, write_port_names(signature.outputs, graph_.outputs));
+    const auto inputs = builder_.CreateVector(ins);
+    const auto outputs = builder_.CreateVector(outs);
+    const auto key = builder_.CreateString(signature.key);
+    signatures_.push_back(tflite::CreateSignatureDef(builder_, inputs, outputs, key, 0));
+  }
+  return {};
 }
 
 Outcome Writer::write_metadata(const TfliteWriteOptions& options) {
-  std::string version(kMinRuntime);
+  int runtime = kOldestRuntime;
+  for (const OperatorVersion& code : codes_)
+    runtime = std::max(runtime, tflite::runtime_for(code.builtin, code.version));
+  std::string version = tflite::runtime_text(runtime);
   version.resize(kMinRuntimeBytes, '\0');
   add_metadata(tflite::kMinRuntimeName, add_buffer(version));
   if (!options.info.labels.empty()) {
@@ -223,38 +397,30 @@ Outcome Writer::write_metadata(const TfliteWriteOptions& options) {
   if (options.arena_offsets.size() != graph_.values.size())
     return fail(ErrorCode::bad_data,
                 fmt::format("{} arena offsets for {} values", options.arena_offsets.size(), graph_.values.size()));
-  std::vector<int32_t> plan = {/*version=*/1, /*subgraph=*/0, static_cast<int32_t>(tensors_.size())};
+  const size_t tensors = tensors_.size() + initialisation_tensors_;
+  std::vector<int32_t> plan = {/*version=*/1, /*subgraph=*/0, static_cast<int32_t>(tensors)};
   for (ValueId value : values_) plan.push_back(options.arena_offsets[static_cast<size_t>(value)]);
-  plan.resize(plan.size() + tensors_.size() - values_.size(), -1);
+  plan.resize(plan.size() + tensors - values_.size(), -1);
   add_metadata(tflite::kOfflinePlanName,
                add_buffer({reinterpret_cast<const uint8_t*>(plan.data()), plan.size() * sizeof(int32_t)}));
   return {};
 }
 
 Result<std::vector<uint8_t>> Writer::write(const TfliteWriteOptions& options) {
-  for (size_t i = 0; i < values_.size(); ++i) write_tensor(static_cast<int32_t>(i));
-  Offsets<tflite::Operator> operators;
-  for (const Node& node : graph_.nodes) {
-    THIMBLE_LET(const Offset<tflite::Operator> stored, write_operator(node));
-    operators.push_back(stored);
-  }
+  THIMBLE_LET(const Offset<tflite::SubGraph> main, write_main_subgraph());
   Offsets<tflite::OperatorCode> codes;
   for (const OperatorVersion& code : codes_) codes.push_back(write_operator_code(builder_, code));
   THIMBLE_TRY(write_metadata(options));
-  const auto signature = write_signature();
+  THIMBLE_TRY(write_signatures(options.info));
 
-  const auto tensor_list = builder_.CreateVector(tensors_);
-  const auto inputs = builder_.CreateVector(tensor_ids(graph_.inputs));
-  const auto outputs = builder_.CreateVector(tensor_ids(graph_.outputs));
-  const auto operator_list = builder_.CreateVector(operators);
-  const auto subgraph =
-      tflite::CreateSubGraph(builder_, tensor_list, inputs, outputs, operator_list, builder_.CreateString(graph_.name));
+  Offsets<tflite::SubGraph> all_subgraphs = {main};
+  if (initialisation_tensors_ > 0) all_subgraphs.push_back(initialisation_);
   const auto code_list = builder_.CreateVector(codes);
-  const auto subgraphs = builder_.CreateVector(&subgraph, 1);
+  const auto subgraphs = builder_.CreateVector(all_subgraphs);
   const auto description = builder_.CreateString(options.info.description);
   const auto buffer_list = builder_.CreateVector(buffers_);
   const auto metadata_list = builder_.CreateVector(metadata_);
-  const auto signatures = builder_.CreateVector(&signature, 1);
+  const auto signatures = builder_.CreateVector(signatures_);
   tflite::FinishModelBuffer(builder_, tflite::CreateModel(builder_, tflite::kSchemaVersion, code_list, subgraphs,
                                                           description, buffer_list, 0, metadata_list, signatures));
   return std::vector<uint8_t>(builder_.GetBufferPointer(), builder_.GetBufferPointer() + builder_.GetSize());

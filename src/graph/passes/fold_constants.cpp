@@ -13,6 +13,7 @@ namespace {
 
 // A folded output is stored in the model: beyond this it is computed where the model runs.
 constexpr int64_t kMostElements = int64_t{16} << 20;
+constexpr int64_t kMostMacs = int64_t{1} << 30;
 
 bool in_range(const Graph& graph, ValueId id) { return id >= 0 && id < static_cast<ValueId>(graph.values.size()); }
 
@@ -90,7 +91,8 @@ std::optional<std::map<ValueId, Tensor>> compute(const Graph& part) {
     return results;
   }
   if (!node.op->lower) return std::nullopt;
-  auto calls = (*node.op->lower)({part, node, "portable"});
+  if (node.op->macs && (*node.op->macs)(part, node) > kMostMacs) return std::nullopt;
+  auto calls = lower_node({part, node, "portable"});
   if (!calls || !run_calls(part, *calls, results)) return std::nullopt;
   return results;
 }

@@ -1,0 +1,24 @@
+#include "graph/op_spec.h"
+
+#include <stdexcept>
+
+namespace thimble {
+
+Result<std::vector<KernelCall>> lower_node(const LowerArgs& args) {
+  const Node& node = args.node;
+  const auto where = [&](Error error) {
+    if (error.where.empty()) error.where = node.name;
+    return tl::unexpected<Error>(std::move(error));
+  };
+  try {
+    auto calls = (*node.op->lower)(args);
+    if (calls) return calls;
+    return where(std::move(calls).error());
+  } catch (const std::out_of_range&) {
+    return fail(ErrorCode::unsupported,
+                fmt::format("{} needs a scale and zero point that one of its tensors lacks", node.op->name), node.name,
+                "export the model with full integer quantisation, or in float32");
+  }
+}
+
+}  // namespace thimble
