@@ -5,33 +5,15 @@
 #include <algorithm>
 #include <set>
 
+#include "report/page.h"
+
 namespace thimble {
 
 namespace {
 
+using page::cell;
+using page::section;
 using svg::escape;
-
-constexpr std::string_view kStyle = R"css(
-:root{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif;--line:#8884}
-body{max-width:1000px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.6rem;margin:0 0 .2rem}h2{font-size:1.15rem;margin:2rem 0 .6rem;border-bottom:1px solid var(--line)}
-.headline{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.8rem;margin:1.2rem 0}
-.headline div{border:1px solid var(--line);border-radius:.6rem;padding:.6rem .8rem}
-.headline b{display:block;font-size:1.35rem}.headline span{opacity:.7;font-size:.85rem}
-.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(380px,1fr));gap:1rem}
-svg{width:100%;height:auto}.wide{max-width:640px}.title{font-weight:600;font-size:13px}.tick{font-size:11px}.label{font-size:12px;opacity:.8}
-text{fill:currentColor}.grid{stroke:var(--line);stroke-width:1}
-table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:left}
-td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
-)css";
-
-std::string cell(std::string_view text, bool number = false) {
-  return fmt::format("<td{}>{}</td>", number ? " class='number'" : "", escape(text));
-}
-
-std::string section(std::string_view title, std::string_view body) {
-  return fmt::format("<section><h2>{}</h2>{}</section>\n", escape(title), body);
-}
 
 std::string training_charts(const ReportData& data) {
   svg::Series train_loss{"training", {}}, validation_loss{"validation", {}}, train_accuracy{"training", {}},
@@ -155,14 +137,7 @@ std::string pin_section(const std::vector<PinSpan>& pins) {
 }  // namespace
 
 std::string write_report_html(const ReportData& data) {
-  std::string page = fmt::format(
-      "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-      "<title>{}</title><style>{}</style></head><body>\n<h1>{}</h1>\n",
-      escape(data.title), kStyle, escape(data.title));
-  page += "<div class='headline'>";
-  for (const auto& [label, value] : data.headline)
-    page += fmt::format("<div><b>{}</b><span>{}</span></div>", escape(value), escape(label));
-  page += "</div>\n";
+  std::string page = page::head(data.title, data.headline);
   if (!data.log.empty()) page += training_charts(data);
   if (data.int8_model) page += classification_section(data);
   if (data.int8_regression) page += regression_section(data);
@@ -171,7 +146,7 @@ std::string write_report_html(const ReportData& data) {
   std::string rows = "<table>";
   for (const auto& [label, value] : data.facts) rows += "<tr>" + cell(label) + cell(value) + "</tr>";
   page += section("Facts", rows + "</table>");
-  return page + "</body></html>\n";
+  return page + std::string(page::kEnd);
 }
 
 }  // namespace thimble

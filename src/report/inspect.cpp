@@ -5,6 +5,7 @@
 #include <set>
 
 #include "graph/op_spec.h"
+#include "report/page.h"
 
 namespace thimble {
 
@@ -70,18 +71,22 @@ nlohmann::json json_of(const InspectedLayer& layer) {
           {"weight_bytes", layer.weight_bytes}};
 }
 
+nlohmann::json json_of(const std::vector<BoardFit>& boards) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const BoardFit& fit : boards)
+    list.push_back({{"id", fit.id},
+                    {"name", fit.name},
+                    {"fits", fit.fits()},
+                    {"ram_bytes", fit.ram_bytes},
+                    {"ram_available_bytes", fit.ram_available_bytes},
+                    {"flash_bytes", fit.flash_bytes},
+                    {"flash_available_bytes", fit.flash_available_bytes}});
+  return list;
+}
+
 // ---- text
 
-// 1234567 as "1,234,567".
-std::string grouped(int64_t number) {
-  const std::string digits = std::to_string(number);
-  std::string text;
-  for (size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
-    text += digits[i];
-  }
-  return text;
-}
+using page::grouped;
 
 std::string describe(const Quantization& quantization) {
   if (quantization.empty()) return "";
@@ -167,6 +172,17 @@ std::string ram_chart(const Inspection& inspection) {
 
 }  // namespace
 
+std::string verdict(const BoardFit& fit) {
+  const auto part = [](std::string_view what, int64_t needed, int64_t available) {
+    if (needed <= available) return fmt::format("{} {} of {}", what, grouped(needed), grouped(available));
+    return fmt::format("{} {} of {}: {} too many", what, grouped(needed), grouped(available),
+                       grouped(needed - available));
+  };
+  return fmt::format("{}: {}, {}", fit.fits() ? "fits" : "does not fit",
+                     part("RAM", fit.ram_bytes, fit.ram_available_bytes),
+                     part("flash", fit.flash_bytes, fit.flash_available_bytes));
+}
+
 Inspection inspect_model(const Graph& graph, const Plan& plan) {
   Inspection result{.model = graph.name};
   result.inputs = inspect_tensors(graph, graph.inputs);
@@ -181,6 +197,7 @@ Inspection inspect_model(const Graph& graph, const Plan& plan) {
   result.state_bytes = plan.state_bytes;
   result.lower_bound_bytes = plan.lower_bound_bytes;
   result.arena_is_smallest = plan.arena_is_smallest;
+  result.tensors = plan.tensors;
   const std::vector<int64_t> ram = ram_over_time(plan);
   for (size_t i = 0; i < plan.calls.size(); ++i)
     result.calls.push_back({plan.calls[i].call.layer, plan.calls[i].call.kernel, ram.at(i)});
@@ -204,7 +221,9 @@ nlohmann::json to_json(const Inspection& inspection) {
           {"state_bytes", inspection.state_bytes},
           {"arena_lower_bound_bytes", inspection.lower_bound_bytes},
           {"arena_is_smallest", inspection.arena_is_smallest},
-          {"ram_over_time", ram}};
+          {"ram_over_time", ram},
+          {"boards", json_of(inspection.boards)},
+          {"comparison", inspection.comparison ? to_json(*inspection.comparison) : nlohmann::json()}};
 }
 
 std::string to_text(const Inspection& inspection) {
@@ -215,7 +234,11 @@ std::string to_text(const Inspection& inspection) {
     text += fmt::format("  input   {}  {}\n", input.name, describe(input));
   for (const InspectedTensor& output : inspection.outputs)
     text += fmt::format("  output  {}  {}\n", output.name, describe(output));
-  return text + '\n' + layer_table(inspection) + '\n' + ram_chart(inspection);
+  text += '\n' + layer_table(inspection) + '\n' + ram_chart(inspection);
+  if (!inspection.boards.empty()) text += "\nboards, by the model alone (the program's code and stack come on top)\n";
+  for (const BoardFit& fit : inspection.boards) text += fmt::format("  {:<18} {}\n", fit.id, verdict(fit));
+  if (inspection.comparison) text += "\nfloat32 against this model\n" + to_text(*inspection.comparison);
+  return text;
 }
 
 }  // namespace thimble
