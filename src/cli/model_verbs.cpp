@@ -1,21 +1,43 @@
 // inspect, run, bench: verbs that take a model file. run without one works from a project.
 #include "cli/summary.h"
 #include "cli/verbs.h"
-#include "project/model_tools.h"
+#include "project/model_compare.h"
 
 namespace thimble {
 
 namespace {
 
 struct Flags {
-  std::string model, board, input, output;
+  std::string model, other, board, input, output, html;
+  std::vector<std::string> data;
+  CompareOptions compare;
   bool full = false;
 };
 
-Result<Shown> show_inspect(const Flags& flags) {
-  THIMBLE_LET(const LoadedModel loaded, load_model_file(flags.model));
-  const Inspection inspection = inspect_model(loaded.graph, loaded.plan);
-  return Shown{to_json(inspection), to_text(inspection)};
+std::vector<Path> paths_of(const std::vector<std::string>& files) { return {files.begin(), files.end()}; }
+
+Result<Shown> show_diff(const Flags& flags, Progress& progress) {
+  if (flags.other.empty() == flags.board.empty())
+    return fail(ErrorCode::usage, "diff takes a second model, or --board", flags.model,
+                "example: thimble diff a.tflite b.tflite, or thimble diff a.tflite --board mps2-an386");
+  Comparison comparison;
+  if (flags.board.empty()) {
+    THIMBLE_LET(comparison, diff_models(flags.model, flags.other, paths_of(flags.data), flags.compare));
+  } else {
+    THIMBLE_LET(const Board board, load_board(flags.board));
+    THIMBLE_LET(comparison, diff_on_board(flags.model, board, paths_of(flags.data), progress));
+  }
+  return Shown{to_json(comparison), to_text(comparison), comparison.first.has_value()};
+}
+
+Result<Shown> show_inspect(const Flags& flags, Progress& progress) {
+  THIMBLE_LET(const Inspection inspection, inspect_file(flags.model, paths_of(flags.data), progress));
+  std::string text = to_text(inspection);
+  if (!flags.html.empty()) {
+    THIMBLE_TRY(write_text(flags.html, to_html(inspection)));
+    text += "\nwritten: " + flags.html;
+  }
+  return Shown{to_json(inspection), std::move(text)};
 }
 
 Result<Shown> show_model_run(const Flags& flags, Progress& progress) {
@@ -64,8 +86,24 @@ Result<Shown> show_bench(const Flags& flags, Progress& progress) {
 void add_model_verbs(Shell& shell) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = add_verb(shell, "inspect", "show a model's layers, shapes, costs and RAM over time",
-                            "thimble inspect model.tflite", false, [flags](Progress&) { return show_inspect(*flags); });
+                            "thimble inspect model.tflite --html model.html --data samples.npy", false,
+                            [flags](Progress& progress) { return show_inspect(*flags, progress); });
   verb->add_option("model", flags->model, "a .tflite or .onnx file")->required();
+
+  verb->add_option("--html", flags->html, "write a page with the graph, the memory plan and the boards");
+  verb->add_option("--data", flags->data,
+                   "samples, for the int8 error of each layer: .npy, one per input, or raw bytes");
+
+  verb =
+      add_verb(shell, "diff", "where two models, or this computer and a board, part: the first layer and by how much",
+               "thimble diff float.tflite int8.tflite --data samples.npy", false,
+               [flags](Progress& progress) { return show_diff(*flags, progress); });
+  verb->add_option("model", flags->model, "a model file")->required();
+  verb->add_option("other", flags->other, "another form of it");
+  verb->add_option("--board", flags->board, "instead of another model: an emulated board, compared with this computer");
+  verb->add_option("--data", flags->data, "samples: .npy, one per input, or raw bytes; random ones without");
+  verb->add_option("--tolerance", flags->compare.tolerance, "of float32 values, relative to the largest");
+  verb->add_option("--min-sqnr", flags->compare.least_sqnr_db, "dB, between numbers of different kinds");
 
   verb = add_verb(shell, "run", "run the project's test recordings, or a model file's raw tensors, on a board",
                   "thimble run model.tflite --board netduinoplus2 --input in.bin --output out.bin", true,

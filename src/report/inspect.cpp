@@ -184,7 +184,7 @@ std::string verdict(const BoardFit& fit) {
 }
 
 Inspection inspect_model(const Graph& graph, const Plan& plan) {
-  Inspection result{.model = graph.name};
+  Inspection result{.model = plan.model};
   result.inputs = inspect_tensors(graph, graph.inputs);
   result.outputs = inspect_tensors(graph, graph.outputs);
   for (const Node& node : graph.nodes) result.layers.push_back(inspect_layer(graph, node));

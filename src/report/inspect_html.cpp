@@ -122,14 +122,15 @@ std::string memory_section(const Inspection& inspection) {
     rows.push_back({fmt::format("{}", steps.size()), call.layer, call.kernel, grouped(call.ram_bytes)});
     steps.push_back(call.layer);
   }
-  const std::string title =
-      fmt::format("RAM over time: arena {} bytes, lower bound {}{}", grouped(inspection.arena_bytes),
-                  grouped(inspection.lower_bound_bytes), inspection.arena_is_smallest ? ", proved smallest" : "");
+  const std::string need = fmt::format(
+      "<p>The arena has {} bytes{}.</p>", grouped(inspection.arena_bytes),
+      inspection.arena_is_smallest ? ", proved to be the smallest possible"
+                                   : fmt::format("; at least {} are needed", grouped(inspection.lower_bound_bytes)));
   const std::vector<std::string> columns = {"step", "layer", "kernel", "#RAM in use, bytes"};
-  return page::section(
-      "Memory plan", "<div class='wide'>" +
-                         svg::memory_map(title, spans, steps, static_cast<double>(inspection.arena_bytes)) + "</div>" +
-                         page::table(columns, rows));
+  return page::section("Memory plan",
+                       need + "<div class='wide'>" +
+                           svg::memory_map("RAM over time", spans, steps, static_cast<double>(inspection.arena_bytes)) +
+                           "</div>" + page::table(columns, rows));
 }
 
 std::string board_section(const Inspection& inspection) {

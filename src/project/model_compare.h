@@ -1,0 +1,28 @@
+// What can be asked about a model on data: how far int8 is from float32, where two models or two machines part.
+#pragma once
+#include "core/progress.h"
+#include "firmware/board.h"
+#include "graph/samples.h"
+#include "project/model_tools.h"
+#include "quantize/imported.h"
+#include "report/compare.h"
+
+namespace thimble {
+
+// One .npy file per model input, or one file of raw bytes as `thimble run` takes them. Errors: usage, bad_data, those
+// of reading.
+Result<Samples> read_samples(const Graph& graph, const std::vector<Path>& files);
+
+// Everything `thimble inspect` shows. data: empty, or samples for the error of each layer: of a quantised model against
+// its float32 twin, of a float32 model against its int8 form calibrated on them.
+Result<Inspection> inspect_file(const Path& model, const std::vector<Path>& data, Progress& progress);
+
+// Layer by layer. data: empty for random samples.
+Result<Comparison> diff_models(const Path& a, const Path& b, const std::vector<Path>& data,
+                               const CompareOptions& options);
+
+// The host against a board that runs the model with every layer as an output: bytes must be equal.
+Result<Comparison> diff_on_board(const Path& model, const Board& board, const std::vector<Path>& data,
+                                 Progress& progress);
+
+}  // namespace thimble
