@@ -1,7 +1,7 @@
 // Transcendental functions in fixed point, with the rounding of TensorFlow Lite's int8 reference (the method of
 // gemmlowp's fixedpoint: a Taylor series about -1/8 and a barrel shifter for exp, Newton and Raphson for the
-// reciprocal), bit for bit. Qm.n is an int32 of m integer and n fractional bits. The host makes its exact tables with
-// these too.
+// reciprocal and the inverse root), bit for bit. Qm.n is an int32 of m integer and n fractional bits. The host makes
+// its exact tables with these too.
 #pragma once
 #include "device/base/fixed_point.h"
 
@@ -64,6 +64,59 @@ inline Reciprocal reciprocal(int32_t x, int32_t integer_bits) {
   const int32_t headroom = __builtin_clz(static_cast<uint32_t>(x));
   const uint32_t above_one = (static_cast<uint32_t>(x) << headroom) - (uint32_t{1} << 31);
   return {one_over_one_plus(static_cast<int32_t>(above_one)), integer_bits - headroom};
+}
+
+// log(x) as Q5.26 for x >= 1, Q12.19. Method: the number is brought near the fourth root of 1/2 by a power of two, of
+// two the nearer one, and a rational function of degree 3 does the rest.
+inline int32_t log_at_least_one(int32_t x) {
+  constexpr int32_t kLog2 = 1488522236, kRootHalf = 1518500250, kFourthRootHalf = 1805811301;
+  constexpr int32_t kAlphaN = 117049297, kAlphaD = 127690142, kAlphaI = 1057819769, kAlphaF = 638450708;
+  constexpr int32_t kQuarter = 1 << 23, kPowerBits = 25;  // powers of two are Q6.25
+  const int32_t zeros = __builtin_clz(static_cast<uint32_t>(x));
+  const int32_t near_a =
+      saturating_shift_left(rounding_doubling_high_mul(saturating_shift_left(x, zeros - 1), kRootHalf), 1);
+  const int32_t power_a = saturating_shift_left(12 - zeros, kPowerBits) + kQuarter;
+  const int32_t headroom = __builtin_clz(static_cast<uint32_t>(rounding_doubling_high_mul(x, kRootHalf))) - 1;
+  const int32_t near_b = saturating_shift_left(x, headroom);
+  const int32_t power_b = saturating_shift_left(12 - headroom, kPowerBits) - kQuarter;
+  const int32_t r = near_a < near_b ? near_a : near_b;
+  const int32_t power = power_a > power_b ? power_a : power_b;
+
+  const int32_t p = static_cast<int32_t>((static_cast<int64_t>(r) + kFourthRootHalf + 1) / 2);
+  const int32_t q = 2 * (r - kFourthRootHalf);
+  const int32_t square = rounding_doubling_high_mul(q, q);
+  const int32_t numerator =
+      rounding_doubling_high_mul(q, r) + rounding_doubling_high_mul(rounding_doubling_high_mul(q, square), kAlphaN);
+  const int32_t factor = kAlphaI + q + rounding_doubling_high_mul(kAlphaD, square);
+  const int32_t denominator_minus_one = rounding_doubling_high_mul(p, factor) + rounding_doubling_high_mul(kAlphaF, q);
+  const int32_t fraction =
+      rounding_doubling_high_mul(rounding_divide_by_pot(numerator, 6), one_over_one_plus(denominator_minus_one));
+  return saturating_shift_left(rounding_doubling_high_mul(power, kLog2) + fraction, 1);
+}
+
+// 1 / sqrt(x) = multiplier / 2^31 * 2^shift for x > 1; what is less counts as 1. Method: five steps of Newton from 1.
+struct InverseRoot {
+  int32_t multiplier;
+  int32_t shift;
+};
+inline InverseRoot inverse_root(int32_t x) {
+  if (x <= 1) return {INT32_MAX, 0};
+  int32_t right = 11;
+  for (; x >= (1 << 29); ++right) x /= 4;
+  const int32_t pairs = (__builtin_clz(static_cast<uint32_t>(x)) - 1) / 2 - 1;
+  right -= pairs;
+  const int32_t half = rounding_divide_by_pot((x << (2 * pairs)) >> 1, 1);  // Q3.28, as the root
+  constexpr int32_t kThreeHalves = (1 << 28) + (1 << 27), kRootHalf = 1518500250;
+  int32_t root = 1 << 28;
+  for (int step = 0; step < 5; ++step) {
+    const int32_t cube =
+        saturating_shift_left(rounding_doubling_high_mul(rounding_doubling_high_mul(root, root), root), 6);
+    root = saturating_shift_left(
+        rounding_doubling_high_mul(kThreeHalves, root) - rounding_doubling_high_mul(half, cube), 3);
+  }
+  root = rounding_doubling_high_mul(root, kRootHalf);
+  if (right < 0) return {static_cast<int32_t>(static_cast<uint32_t>(root) << -right), 0};
+  return {root, -right};
 }
 
 }  // namespace device

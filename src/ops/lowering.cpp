@@ -76,6 +76,19 @@ std::string_view kernel_suffix(DType dtype) {
   return "f32";
 }
 
+Result<AxisExtents> axis_extents(int64_t axis, const Shape& shape) {
+  const auto rank = static_cast<int64_t>(shape.size());
+  const int64_t index = axis < 0 ? axis + rank : axis;
+  if (index < 0 || index >= rank)
+    return fail(ErrorCode::bad_data, fmt::format("axis {} is not one of {} axes", axis, rank));
+  AxisExtents extents{static_cast<size_t>(index)};
+  for (size_t i = 0; i < shape.size(); ++i) {
+    int32_t& extent = i < extents.axis ? extents.outer : i == extents.axis ? extents.count : extents.inner;
+    extent = static_cast<int32_t>(extent * shape[i]);
+  }
+  return extents;
+}
+
 tl::unexpected<Error> cannot_lower(const Node& node, std::string message) {
   return fail(ErrorCode::unsupported, std::move(message), node.name);
 }

@@ -62,6 +62,14 @@ inline Result<DType> kernel_dtype(const LowerArgs& args, std::initializer_list<D
 // How names of kernels end: "s8", "s16", "u8" (also of conditions), "i32", "i64", "f32".
 std::string_view kernel_suffix(DType dtype);
 
+// A shape seen from one axis: [outer, count, inner].
+struct AxisExtents {
+  size_t axis = 0;
+  int32_t outer = 1, count = 1, inner = 1;
+};
+// axis may be negative: from the end. Errors: bad_data (no such axis).
+Result<AxisExtents> axis_extents(int64_t axis, const Shape& shape);
+
 // Error for a tensor that must be constant, quantised ... and is not.
 tl::unexpected<Error> cannot_lower(const Node& node, std::string message);
 

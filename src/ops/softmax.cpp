@@ -1,4 +1,5 @@
-// Softmax over the last axis: input x [..., depth], output of the same shape. Attribute beta (1).
+// Softmax and its logarithm, log_softmax, over the last axis: input x [..., depth], output of the same shape. Attribute
+// beta (1) of softmax.
 #include "device/kernels/softmax.h"
 
 #include <algorithm>
@@ -16,7 +17,7 @@ Result<std::vector<ValueType>> infer(const InferArgs& args) {
   const Shape& shape = args.inputs[0].shape;
   if (shape.empty() || shape.back() <= 0)
     return fail(ErrorCode::bad_data,
-                fmt::format("softmax needs a last axis with at least one element, found {}", to_string(shape)));
+                fmt::format("it needs a last axis with at least one element, found {}", to_string(shape)));
   return same_as_input(args);
 }
 
@@ -44,43 +45,113 @@ void backward(const BackwardArgs& args) {
   }
 }
 
-// exp of minus d input steps as the reference computes it: Q5.26 argument, 0 below the least argument it counts.
-Result<Tensor> make_exp_table(const Node& node, double input_scale, double beta) {
+// How the int8 reference brings differences of inputs to a Q5.26 argument of exp, and the largest that it counts.
+struct ExpScaling {
+  Multiplier multiplier;
+  int32_t radius = 0;
+};
+
+Result<ExpScaling> exp_scaling(const Node& node, double input_scale, double beta) {
   constexpr int kIntegerBits = 5;
   const double real =
       std::min(beta * input_scale * (1 << (31 - kIntegerBits)), static_cast<double>((int64_t{1} << 31) - 1));
   if (!(real > 1))
-    return cannot_lower(node,
-                        fmt::format("input scale {} times beta {} is too small for int8 softmax", input_scale, beta));
+    return cannot_lower(
+        node, fmt::format("input scale {} times beta {} is too small for int8 {}", input_scale, beta, node.op->name));
   const Multiplier m = quantize_multiplier(real);
   const double radius = std::floor(((1 << kIntegerBits) - 1) * std::ldexp(1.0, 31 - kIntegerBits - m.shift));
+  return ExpScaling{m, static_cast<int32_t>(std::min(radius, 2147483647.0))};
+}
+
+// exp of minus d input steps, 0 beyond the radius.
+Tensor exp_table(const ExpScaling& scaling) {
   std::vector<int32_t> table(256, 0);
-  for (int32_t d = 0; d < 256 && d <= radius; ++d)
-    table[static_cast<size_t>(d)] = device::exp_on_negative_values(device::requantize(-d, m.multiplier, m.shift));
+  for (int32_t d = 0; d < 256 && d <= scaling.radius; ++d)
+    table[static_cast<size_t>(d)] =
+        device::exp_on_negative_values(device::requantize(-d, scaling.multiplier.multiplier, scaling.multiplier.shift));
   return Tensor::from<int32_t>({256}, table);
 }
 
-Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
-  THIMBLE_TRY(kernel_dtype(args, {DType::i8, DType::f32}));
+struct Rows {
+  int32_t count = 0, depth = 0;
+};
+Rows rows_of(const Value& value) {
+  const auto depth = static_cast<int32_t>(value.type.shape.back());
+  return {static_cast<int32_t>(element_count(value.type.shape) / depth), depth};
+}
+
+// Error unless the output has the scale and zero point that the reference's arithmetic gives.
+Outcome expect_output(const LowerArgs& args, double scale, double tolerance, int32_t zero_point) {
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
-  const double beta = args.node.attrs.real("beta", 1.0);
-  const auto depth = static_cast<int32_t>(output.type.shape.back());
-  const auto rows = static_cast<int32_t>(element_count(output.type.shape) / depth);
-  if (!is_int8(output)) {
-    auto call = KernelCall::make("softmax_f32",
-                                 device::SoftmaxF32Params{rows, depth, device::bits_of(static_cast<float>(beta))});
+  if (input.quantization.empty() || output.quantization.empty())
+    return cannot_lower(args.node, "input and output need a scale and zero point");
+  if (std::abs(static_cast<double>(scale_of(output)) - scale) > tolerance * scale ||
+      zero_point_of(output) != zero_point)
+    return cannot_lower(
+        args.node, fmt::format("{} {} gives scale {} and zero point {}, found {} and {}", name_of(output.type.dtype),
+                               args.node.op->name, scale, zero_point, scale_of(output), zero_point_of(output)));
+  return {};
+}
+
+Result<std::vector<KernelCall>> lower_int8(const LowerArgs& args) {
+  THIMBLE_TRY(expect_output(args, 1.0 / 256, 0, -128));
+  const Value& input = args.graph[args.node.inputs[0]];
+  const Rows rows = rows_of(input);
+  THIMBLE_LET(const ExpScaling scaling,
+              exp_scaling(args.node, static_cast<double>(scale_of(input)), args.node.attrs.real("beta", 1.0)));
+  auto call = KernelCall::make("softmax_s8", device::SoftmaxS8Params{rows.count, rows.depth});
+  call.operand(args.node.inputs[0]).operand(exp_table(scaling)).operand(args.node.outputs[0]);
+  return std::vector{std::move(call)};
+}
+
+Result<std::vector<KernelCall>> lower_int16(const LowerArgs& args) {
+  THIMBLE_TRY(expect_output(args, 1.0 / 32768, 0.001, 0));
+  const Value& input = args.graph[args.node.inputs[0]];
+  const Rows rows = rows_of(input);
+  if (rows.depth > 65535)
+    return cannot_lower(args.node, fmt::format("int16 softmax takes up to 65535 classes, found {}", rows.depth));
+  const Multiplier m =
+      quantize_multiplier(static_cast<double>(scale_of(input)) * args.node.attrs.real("beta", 1.0) / (10.0 / 65535.0));
+  constexpr float kRange = 65535;
+  auto call = KernelCall::make("softmax_s16", device::SoftmaxS16Params{rows.count, rows.depth, m.multiplier, m.shift});
+  call.operand(args.node.inputs[0])
+      .operand(table_s16({10.0f / kRange, 32767}, {2.0f / kRange, 0}, [](float x) { return std::exp(x); }))
+      .operand(table_s16({1.0f / kRange, -32768}, {2.0f / kRange, 0}, [](float x) { return 1.0f / (1.0f + x); }))
+      .operand(args.node.outputs[0]);
+  return std::vector{std::move(call)};
+}
+
+Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
+  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
+  if (dtype == DType::i8) return lower_int8(args);
+  if (dtype == DType::i16) return lower_int16(args);
+  const Rows rows = rows_of(args.graph[args.node.outputs[0]]);
+  const auto beta = static_cast<float>(args.node.attrs.real("beta", 1.0));
+  auto call = KernelCall::make("softmax_f32", device::SoftmaxF32Params{rows.count, rows.depth, device::bits_of(beta)});
+  call.operand(args.node.inputs[0]).operand(args.node.outputs[0]);
+  return std::vector{std::move(call)};
+}
+
+Result<std::vector<KernelCall>> lower_log(const LowerArgs& args) {
+  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::f32}));
+  const Value& input = args.graph[args.node.inputs[0]];
+  const Rows rows = rows_of(input);
+  if (dtype == DType::f32) {
+    auto call = KernelCall::make("log_softmax_f32", device::LogSoftmaxF32Params{rows.count, rows.depth});
     call.operand(args.node.inputs[0]).operand(args.node.outputs[0]);
     return std::vector{std::move(call)};
   }
-  if (scale_of(output) != 1.0f / 256 || zero_point_of(output) != -128)
-    return cannot_lower(args.node, fmt::format("int8 softmax gives scale 1/256 and zero point -128, found {} and {}",
-                                               scale_of(output), zero_point_of(output)));
-  if (depth >= 4096)
-    return cannot_lower(args.node, fmt::format("int8 softmax takes fewer than 4096 classes, found {}", depth));
-  THIMBLE_LET(Tensor table, make_exp_table(args.node, static_cast<double>(scale_of(input)), beta));
-  auto call = KernelCall::make("softmax_s8", device::SoftmaxS8Params{rows, depth});
-  call.operand(args.node.inputs[0]).operand(std::move(table)).operand(args.node.outputs[0]);
+  THIMBLE_TRY(expect_output(args, 16.0 / 256, 0, 127));
+  if (rows.depth >= 4096)
+    return cannot_lower(args.node, fmt::format("int8 log_softmax takes fewer than 4096 classes, found {}", rows.depth));
+  THIMBLE_LET(const ExpScaling scaling, exp_scaling(args.node, static_cast<double>(scale_of(input)), 1.0));
+  const Multiplier m = scaling.multiplier;
+  const Multiplier inverse = quantize_multiplier(std::ldexp(1.0, 31 - m.shift) / static_cast<double>(m.multiplier));
+  auto call = KernelCall::make(
+      "log_softmax_s8", device::LogSoftmaxS8Params{rows.count, rows.depth, m.multiplier, m.shift, inverse.multiplier,
+                                                   inverse.shift, -scaling.radius});
+  call.operand(args.node.inputs[0]).operand(exp_table(scaling)).operand(args.node.outputs[0]);
   return std::vector{std::move(call)};
 }
 
@@ -105,9 +176,30 @@ const OpSpec& softmax() {
       .tflite = TfliteMapping{.builtin = "SOFTMAX",
                               .options = "SoftmaxOptions",
                               .version = 2,
+                              .version_i16 = 3,
                               .read = read_options,
                               .write = write_options},
       .lower = lower,
+      .macs = OptOut{"small beside the layers before it"},
+  };
+  return spec;
+}
+
+const OpSpec& log_softmax() {
+  static const OpSpec spec{
+      .name = "log_softmax",
+      .doc = "Logarithm of the softmax over the last axis.",
+      .traits = {.in_place = true},
+      .infer = infer,
+      .forward = kImportedOnly,
+      .backward = kImportedOnly,
+      .quantize = QuantizeRule{.output = OutputScale::fixed, .fixed_scale = 16.0f / 256, .fixed_zero_point = 127},
+      .tflite = TfliteMapping{.builtin = "LOG_SOFTMAX",
+                              .options = "LogSoftmaxOptions",
+                              .version = 2,
+                              .read = reads_nothing,
+                              .write = writes_nothing},
+      .lower = lower_log,
       .macs = OptOut{"small beside the layers before it"},
   };
   return spec;

@@ -1,6 +1,10 @@
 // What operators of one input and no weights share: the shape rule, empty TFLite options, and the int8 table form.
 #pragma once
+#include <algorithm>
+#include <cmath>
+
 #include "device/base/fixed_point.h"
+#include "device/base/table_s16.h"
 #include "device/kernels/activation.h"
 #include "graph/op_spec.h"
 
@@ -18,6 +22,33 @@ Tensor lookup_table(Function&& function) {
   std::vector<int8_t> table;
   for (int32_t x = -128; x <= 127; ++x) table.push_back(static_cast<int8_t>(function(x)));
   return Tensor::from<int8_t>({256}, table);
+}
+
+// The table of device/base/table_s16.h for a function between reals of these scales and zero points, with TFLite's
+// correction: each point is moved by half the error that the line to the next one has in its middle.
+struct TableScale {
+  float scale;
+  int32_t zero_point;
+};
+template <class Function>
+Tensor table_s16(TableScale input, TableScale output, Function&& function) {
+  constexpr int kSteps = device::kTableS16Points - 1;
+  const auto real = [](TableScale q, int32_t code) { return q.scale * static_cast<float>(code - q.zero_point); };
+  const float least = real(input, -32768), most = real(input, 32767);
+  const float step = (most - least) / kSteps, half_step = step / 2;
+  const float per_unit = 65536.0f / (real(output, 32767) - real(output, -32768));
+  const auto clamped = [](float code) { return static_cast<int16_t>(std::min(std::max(code, -32768.0f), 32767.0f)); };
+  std::vector<int16_t> table;
+  for (int i = 0; i < kSteps; ++i) {
+    const float at = least + static_cast<float>(i) * step;
+    const float here = std::round(function(at) * per_unit);
+    const float middle = std::round(function(at + half_step) * per_unit);
+    const float next = function(least + static_cast<float>(i + 1) * step) * per_unit;
+    const float error = std::round((next + here) / 2) - middle;
+    table.push_back(clamped(here - std::round(error / 2)));
+  }
+  table.push_back(clamped(std::round(function(most) * per_unit)));
+  return Tensor::from<int16_t>({device::kTableS16Points}, table);
 }
 
 inline std::vector<KernelCall> lookup_call(const LowerArgs& args, Tensor table) {
