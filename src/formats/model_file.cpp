@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "formats/keras/keras.h"
 #include "formats/onnx/onnx.h"
 #include "formats/tflite/tflite.h"
 
@@ -23,6 +24,12 @@ const std::vector<ModelFormat>& formats() {
        {".tflite", ".lite"},
        [](std::string_view bytes) { return bytes.size() >= 8 && bytes.substr(4, 4) == "TFL3"; },
        [](std::span<const uint8_t> bytes) { return read_tflite(bytes); }},
+      {"keras",
+       {".keras", ".h5", ".hdf5"},
+       [](std::string_view bytes) {
+         return looks_like_keras({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+       },
+       [](std::span<const uint8_t> bytes) { return read_keras(bytes); }},
       // A protocol buffer has no mark; its first field is the small number ir_version.
       {"onnx",
        {".onnx"},

@@ -6,10 +6,13 @@ namespace thimble {
 
 namespace {
 
-std::string unique(std::set<std::string>& taken, std::string name) {
+std::string unique(std::map<std::string, int>& taken, std::string name) {
   if (name.empty()) name = "value";
-  std::string candidate = name;
-  for (int i = 2; !taken.insert(candidate).second; ++i) candidate = fmt::format("{}_{}", name, i);
+  const auto [entry, is_new] = taken.try_emplace(name, 2);
+  if (is_new) return name;
+  std::string candidate;
+  do candidate = fmt::format("{}_{}", name, entry->second++);
+  while (!taken.try_emplace(candidate, 2).second);
   return candidate;
 }
 

@@ -1,7 +1,7 @@
 // Builds a graph node by node, as importers do: shapes come from each operator's own rule, so a wrong translation is
 // found at the node that is wrong.
 #pragma once
-#include <set>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,7 +30,8 @@ class GraphBuilder {
 
  private:
   Graph graph_;
-  std::set<std::string> value_names_, node_names_;
+  // Names that are taken, and the number that the next of that name gets.
+  std::map<std::string, int> value_names_, node_names_;
 };
 
 }  // namespace thimble

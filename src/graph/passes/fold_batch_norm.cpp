@@ -133,7 +133,7 @@ bool fold_into_reader(Graph& graph, size_t index, const PerChannelAffine& affine
 
 }  // namespace
 
-Result<Graph> fold_batch_norm(Graph graph) {
+Result<Graph> fold_batch_norm_where_possible(Graph graph) {
   for (size_t i = 0; i < graph.nodes.size();) {
     const Node& node = graph.nodes[i];
     if (!node.op->traits.as_affine) {
@@ -141,15 +141,22 @@ Result<Graph> fold_batch_norm(Graph graph) {
       continue;
     }
     const PerChannelAffine affine = node.op->traits.as_affine(graph, node);
-    if (!fold_into_producer(graph, i, affine) && !fold_into_reader(graph, i, affine))
+    if (!fold_into_producer(graph, i, affine) && !fold_into_reader(graph, i, affine)) ++i;
+  }
+  return finish_pass(std::move(graph));
+}
+
+Result<Graph> fold_batch_norm(Graph graph) {
+  THIMBLE_LET(graph, fold_batch_norm_where_possible(std::move(graph)));
+  for (const Node& node : graph.nodes)
+    if (node.op->traits.as_affine)
       return fail(
           ErrorCode::unsupported,
           fmt::format("{} can be folded neither into the op before it nor into the one after", node.op->name),
           node.name,
           "put it directly after a convolution or fully connected layer without activation, or directly before one "
           "without padding");
-  }
-  return finish_pass(std::move(graph));
+  return graph;
 }
 
 }  // namespace thimble

@@ -8,4 +8,7 @@ namespace thimble {
 // Errors: unsupported, naming the layer that neither neighbour can take.
 Result<Graph> fold_batch_norm(Graph graph);
 
+// The same, but leaves what neither neighbour can take.
+Result<Graph> fold_batch_norm_where_possible(Graph graph);
+
 }  // namespace thimble
