@@ -1,6 +1,7 @@
 // Average, maximum and root mean square over windows of [N, H, W, C]; taps in the padding do not count.
 #pragma once
 #include "device/base/fixed_point.h"
+#include "device/base/math_f32.h"
 #include "device/base/params.h"
 #include "device/kernels/window.h"
 
@@ -46,6 +47,11 @@ struct AverageF32 {
   static float next(float sum, float x) { return sum + x; }
   static float last(float sum, int32_t count) { return sum / static_cast<float>(count); }
 };
+struct RootMeanSquareF32 {
+  static float start() { return 0; }
+  static float next(float sum, float x) { return sum + x * x; }
+  static float last(float sum, int32_t count) { return sqrt_of(sum / static_cast<float>(count)); }
+};
 template <int32_t least>
 struct MaxInteger {
   static int32_t start() { return least; }
@@ -69,6 +75,9 @@ inline void average_pool2d_s16(const Pool2DParams& p, const int16_t* input, int1
 }
 inline void average_pool2d_f32(const Pool2DParams& p, const float* input, float* output) {
   pool2d_pixels<AverageF32>(p, float_of(p.activation_min), float_of(p.activation_max), input, output);
+}
+inline void l2_pool2d_f32(const Pool2DParams& p, const float* input, float* output) {
+  pool2d_pixels<RootMeanSquareF32>(p, float_of(p.activation_min), float_of(p.activation_max), input, output);
 }
 inline void max_pool2d_s8(const Pool2DParams& p, const int8_t* input, int8_t* output) {
   pool2d_pixels<MaxInteger<-128>>(p, static_cast<int8_t>(p.activation_min), static_cast<int8_t>(p.activation_max),

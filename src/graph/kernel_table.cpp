@@ -13,6 +13,7 @@
 #include "device/kernels/cumsum.h"
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/fully_connected.h"
+#include "device/kernels/l2_normalization.h"
 #include "device/kernels/pad.h"
 #include "device/kernels/pool2d.h"
 #include "device/kernels/reduce.h"

@@ -89,6 +89,18 @@ Result<AxisExtents> axis_extents(int64_t axis, const Shape& shape) {
   return extents;
 }
 
+Outcome expect_output_scale(const LowerArgs& args, double scale, int32_t zero_point, double tolerance) {
+  const Value& output = args.graph[args.node.outputs[0]];
+  if (args.graph[args.node.inputs[0]].quantization.empty() || output.quantization.empty())
+    return cannot_lower(args.node, "input and output need a scale and zero point");
+  if (std::abs(static_cast<double>(scale_of(output)) - scale) > tolerance * scale ||
+      zero_point_of(output) != zero_point)
+    return cannot_lower(
+        args.node, fmt::format("{} {} gives scale {} and zero point {}, found {} and {}", name_of(output.type.dtype),
+                               args.node.op->name, scale, zero_point, scale_of(output), zero_point_of(output)));
+  return {};
+}
+
 tl::unexpected<Error> cannot_lower(const Node& node, std::string message) {
   return fail(ErrorCode::unsupported, std::move(message), node.name);
 }

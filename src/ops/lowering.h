@@ -70,6 +70,10 @@ struct AxisExtents {
 // axis may be negative: from the end. Errors: bad_data (no such axis).
 Result<AxisExtents> axis_extents(int64_t axis, const Shape& shape);
 
+// Error unless the output has the scale (within a relative tolerance) and zero point that a reference's arithmetic
+// gives, and input 0 has a scale at all.
+Outcome expect_output_scale(const LowerArgs& args, double scale, int32_t zero_point, double tolerance = 0);
+
 // Error for a tensor that must be constant, quantised ... and is not.
 tl::unexpected<Error> cannot_lower(const Node& node, std::string message);
 

@@ -1,5 +1,5 @@
-// average_pool2d and max_pool2d: input x [N, H, W, C]. Attributes window_h, window_w, those of ops/window.h, and
-// activation. Taps in the padding do not count.
+// average_pool2d, max_pool2d and l2_pool2d (root mean square; float32 only): input x [N, H, W, C]. Attributes window_h,
+// window_w, those of ops/window.h, and activation. Taps in the padding do not count.
 #include "device/kernels/pool2d.h"
 
 #include <cmath>
@@ -116,7 +116,8 @@ std::string describe(const Quantization& q) {
 }
 
 Result<std::vector<KernelCall>> lower(const std::string& kernel, const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel == "l2_pool2d" ? kernel_dtype(args, {DType::f32})
+                                                       : kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
   THIMBLE_LET(const Window window, pool_window(args.node.attrs, input.type.shape));
@@ -167,8 +168,8 @@ void write_options(const Attrs& attrs, AttrWriter& writer) {
   write_fused_activation(attrs, writer);
 }
 
-OpSpec make_spec(std::string_view name, std::string_view doc, std::string_view builtin, ForwardFn forward,
-                 BackwardFn backward) {
+OpSpec make_spec(std::string_view name, std::string_view doc, std::string_view builtin, Stage<ForwardFn> forward,
+                 Stage<BackwardFn> backward) {
   return {
       .name = name,
       .doc = doc,
@@ -180,6 +181,7 @@ OpSpec make_spec(std::string_view name, std::string_view doc, std::string_view b
       .tflite = TfliteMapping{.builtin = builtin,
                               .options = "Pool2DOptions",
                               .version = 2,
+                              .version_i16 = 3,
                               .read = read_options,
                               .write = write_options},
       .lower = [name](const LowerArgs& args) { return lower(std::string(name), args); },
@@ -198,6 +200,16 @@ const OpSpec& average_pool2d() {
 const OpSpec& max_pool2d() {
   static const OpSpec spec =
       make_spec("max_pool2d", "Maximum over windows of each channel.", "MAX_POOL_2D", max_forward, max_backward);
+  return spec;
+}
+
+const OpSpec& l2_pool2d() {
+  static const OpSpec spec = [] {
+    OpSpec l2 = make_spec("l2_pool2d", "Root mean square over windows of each channel.", "L2_POOL_2D", kImportedOnly,
+                          kImportedOnly);
+    l2.quantize = OptOut{"it has no integer form"};
+    return l2;
+  }();
   return spec;
 }
 

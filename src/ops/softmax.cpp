@@ -80,22 +80,8 @@ Rows rows_of(const Value& value) {
   return {static_cast<int32_t>(element_count(value.type.shape) / depth), depth};
 }
 
-// Error unless the output has the scale and zero point that the reference's arithmetic gives.
-Outcome expect_output(const LowerArgs& args, double scale, double tolerance, int32_t zero_point) {
-  const Value& input = args.graph[args.node.inputs[0]];
-  const Value& output = args.graph[args.node.outputs[0]];
-  if (input.quantization.empty() || output.quantization.empty())
-    return cannot_lower(args.node, "input and output need a scale and zero point");
-  if (std::abs(static_cast<double>(scale_of(output)) - scale) > tolerance * scale ||
-      zero_point_of(output) != zero_point)
-    return cannot_lower(
-        args.node, fmt::format("{} {} gives scale {} and zero point {}, found {} and {}", name_of(output.type.dtype),
-                               args.node.op->name, scale, zero_point, scale_of(output), zero_point_of(output)));
-  return {};
-}
-
 Result<std::vector<KernelCall>> lower_int8(const LowerArgs& args) {
-  THIMBLE_TRY(expect_output(args, 1.0 / 256, 0, -128));
+  THIMBLE_TRY(expect_output_scale(args, 1.0 / 256, -128));
   const Value& input = args.graph[args.node.inputs[0]];
   const Rows rows = rows_of(input);
   THIMBLE_LET(const ExpScaling scaling,
@@ -106,7 +92,7 @@ Result<std::vector<KernelCall>> lower_int8(const LowerArgs& args) {
 }
 
 Result<std::vector<KernelCall>> lower_int16(const LowerArgs& args) {
-  THIMBLE_TRY(expect_output(args, 1.0 / 32768, 0.001, 0));
+  THIMBLE_TRY(expect_output_scale(args, 1.0 / 32768, 0, 0.001));
   const Value& input = args.graph[args.node.inputs[0]];
   const Rows rows = rows_of(input);
   if (rows.depth > 65535)
@@ -142,7 +128,7 @@ Result<std::vector<KernelCall>> lower_log(const LowerArgs& args) {
     call.operand(args.node.inputs[0]).operand(args.node.outputs[0]);
     return std::vector{std::move(call)};
   }
-  THIMBLE_TRY(expect_output(args, 16.0 / 256, 0, 127));
+  THIMBLE_TRY(expect_output_scale(args, 16.0 / 256, 127));
   if (rows.depth >= 4096)
     return cannot_lower(args.node, fmt::format("int8 log_softmax takes fewer than 4096 classes, found {}", rows.depth));
   THIMBLE_LET(const ExpScaling scaling, exp_scaling(args.node, static_cast<double>(scale_of(input)), 1.0));

@@ -1,4 +1,8 @@
-// Cases of average_pool2d and max_pool2d: x [N, H, W, C].
+// Cases of average_pool2d, max_pool2d and l2_pool2d: x [N, H, W, C].
+#include <fmt/format.h>
+
+#include <cmath>
+
 #include "ops/op_case.h"
 
 namespace thimble::test {
@@ -32,5 +36,33 @@ std::vector<OpCase> shared_cases() {
 THIMBLE_OP_CASES(average_pool2d) { return shared_cases(); }
 
 THIMBLE_OP_CASES(max_pool2d) { return shared_cases(); }
+
+// Of windows of one size that touch no padding: then it is the root of the mean of squares.
+THIMBLE_OP_CASES(l2_pool2d) {
+  std::vector<OpCase> cases;
+  for (const int64_t stride : {1, 3}) {
+    OpCase test{fmt::format("valid_stride{}", stride), {flows({2, 7, 6, 3})}, pool(3, 2, stride, stride, "valid")};
+    test.reference = [stride](const Values& inputs) {
+      const auto step = static_cast<size_t>(stride);
+      Values y(1);
+      for (size_t n = 0; n < 2; ++n)
+        for (size_t oy = 0; oy * step + 3 <= 7; ++oy)
+          for (size_t ox = 0; ox * step + 2 <= 6; ++ox)
+            for (size_t c = 0; c < 3; ++c) {
+              float sum = 0;
+              for (size_t tap = 0; tap < 6; ++tap) {
+                const float x = inputs[0][((n * 7 + oy * step + tap / 2) * 6 + ox * step + tap % 2) * 3 + c];
+                sum += x * x;
+              }
+              y[0].push_back(std::sqrt(sum / 6));
+            }
+      return y;
+    };
+    cases.push_back(std::move(test));
+  }
+  cases.push_back({"same_overlapping", {flows({2, 5, 7, 3})}, pool(3, 3, 2, 2, "same")});
+  cases.push_back({"relu6", {flows({1, 6, 6, 2}, -3, 12)}, pool(2, 2, 2, 2, "valid", "relu6")});
+  return cases;
+}
 
 }  // namespace thimble::test
