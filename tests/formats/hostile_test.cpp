@@ -2,7 +2,11 @@
 // reads outside the file too.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "core/rng.h"
+#include "formats/op_files.h"
 #include "formats/sample_graph.h"
 #include "formats/shared_models.h"
 #include "formats/tflite/tflite.h"
@@ -13,6 +17,7 @@ using namespace thimble;
 namespace {
 
 constexpr int kFlipsPerModel = 3000;
+constexpr int kFlipsPerOperator = 25;
 
 // The sample, and two small models made by others where they are present.
 std::vector<std::vector<uint8_t>> victims() {
@@ -22,7 +27,17 @@ std::vector<std::vector<uint8_t>> victims() {
   return models;
 }
 
-// Reading ends with a graph that writes again and can be planned, or with an error that says something.
+// A session of what is small enough: kernels see the parameters of a damaged file.
+void run(const Plan& plan) {
+  constexpr int64_t kMostMacs = 1 << 20, kMostBytes = 1 << 20;
+  if (plan.macs > kMostMacs || plan.arena_bytes > kMostBytes) return;
+  auto session = Session::make(plan);
+  ASSERT_TRUE(session) << to_string(session.error());
+  for (size_t i = 0; i < plan.inputs.size(); ++i) std::ranges::fill(session->input(i), uint8_t{0x41});
+  session->invoke();
+}
+
+// Reading ends with a graph that writes again and can be planned and run, or with an error that says something.
 void survive(std::span<const uint8_t> bytes) {
   (void)read_tflite_info(bytes);
   const auto graph = read_tflite(bytes);
@@ -30,11 +45,28 @@ void survive(std::span<const uint8_t> bytes) {
     EXPECT_FALSE(graph.error().message.empty());
     return;
   }
-  EXPECT_TRUE(write_tflite(*graph));
+  const auto written = write_tflite(*graph);
+  ASSERT_TRUE(written) << to_string(written.error());
   const auto plan = make_plan(*graph, {});
-  if (!plan) {
-    EXPECT_FALSE(plan.error().message.empty());
+  if (plan) return run(*plan);
+  EXPECT_FALSE(plan.error().message.empty());
+}
+
+void flip(std::vector<uint8_t>& bytes, Rng& rng) {
+  for (uint64_t flips = 1 + rng.below(4); flips > 0; --flips) {
+    // Half of the flips hit the structure rather than weights: the tables lie at both ends.
+    const uint64_t range = rng.below(2) ? bytes.size() : std::min<size_t>(bytes.size(), 1024);
+    const uint64_t at = rng.below(2) ? rng.below(range) : bytes.size() - 1 - rng.below(range);
+    bytes[at] = static_cast<uint8_t>(rng.next());
   }
+}
+
+// A 32-bit number somewhere in the file becomes one that is easily got wrong: negative, huge, NaN, infinite, 0.
+void plant(std::vector<uint8_t>& bytes, Rng& rng) {
+  constexpr uint32_t kNumbers[] = {0,          1,          0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x00010000,
+                                   0x7FC00000, 0x7F800000, 0xFF800000, 0x00000001, 0x3F800000, 0xBF800000};
+  const uint32_t number = kNumbers[rng.below(std::size(kNumbers))];
+  std::memcpy(bytes.data() + rng.below(bytes.size() / 4) * 4, &number, sizeof(number));
 }
 
 }  // namespace
@@ -53,12 +85,23 @@ TEST(TfliteHostile, BytesFlipped) {
     Rng rng({20240601, seed++});
     for (int i = 0; i < kFlipsPerModel; ++i) {
       std::vector<uint8_t> bytes = model;
-      for (uint64_t flips = 1 + rng.below(4); flips > 0; --flips) {
-        // Half of the flips hit the structure rather than weights: the tables lie at both ends.
-        const uint64_t range = rng.below(2) ? bytes.size() : std::min<size_t>(bytes.size(), 1024);
-        const uint64_t at = rng.below(2) ? rng.below(range) : bytes.size() - 1 - rng.below(range);
-        bytes[at] = static_cast<uint8_t>(rng.next());
-      }
+      flip(bytes, rng);
+      survive(bytes);
+    }
+  }
+}
+
+// The parameters of every operator, damaged.
+TEST(TfliteHostile, OperatorsWithDamagedParameters) {
+  uint64_t seed = 0;
+  for (const test::OpFile& file : test::op_files()) {
+    SCOPED_TRACE(file.name);
+    const std::vector<uint8_t> model = write_tflite(file.graph).value();
+    Rng rng({20250101, seed++});
+    for (int i = 0; i < kFlipsPerOperator; ++i) {
+      std::vector<uint8_t> bytes = model;
+      plant(bytes, rng);
+      if (i % 2) flip(bytes, rng);
       survive(bytes);
     }
   }

@@ -258,6 +258,9 @@ Result<Offset<tflite::Operator>> Writer::write_operator(const Node& node) {
     return fail(ErrorCode::unsupported,
                 fmt::format("{} cannot be stored in a .tflite file: {}", node.op->name, node.op->tflite.reason()),
                 node.name, "run the inference passes on the graph first: they fold or remove what only training needs");
+  if (uses_handles(node) && roles_[static_cast<size_t>(node.inputs[0])] != Role::resource)
+    return fail(ErrorCode::unsupported, "reads what is not state, which a .tflite file cannot say", node.name,
+                "read the value itself");
   const uint32_t code = operator_code({node.op->tflite->builtin, version_of(graph_, node)});
   const TfliteMapping& mapping = *node.op->tflite;
   const tflite::OptionsType type = tflite::find_options(mapping.options);
