@@ -14,11 +14,12 @@
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/fully_connected.h"
 #include "device/kernels/l2_normalization.h"
-#include "device/kernels/pad.h"
+#include "device/kernels/gather.h"
 #include "device/kernels/pool2d.h"
 #include "device/kernels/reduce.h"
 #include "device/kernels/resize.h"
 #include "device/kernels/softmax.h"
+#include "device/kernels/strided_copy.h"
 
 namespace thimble {
 

@@ -143,7 +143,8 @@ struct OpTraits {
   bool in_place = false;          // output may take input 0's memory: same size, each element read before it is written
   bool alias = false;             // output is input 0's bytes under another shape: no kernel call at all
   bool fuses_activation = false;  // has attribute "activation": none, relu, relu6
-  bool reads_shapes_only = false;  // its outputs follow from its inputs' shapes: no kernel call reads them
+  // Its outputs follow from its attributes and its inputs' shapes alone: no kernel call reads an input.
+  bool reads_shapes_only = false;
   // Inputs that hold state (Value::initial) which the op's kernels change in place.
   std::span<const int> state_inputs = {};
   std::string_view activation = "";    // it is that activation, and may be fused into the op before it

@@ -1,10 +1,7 @@
-// Pad: zeros (in int8 the zero point) around input x of up to four axes. Attribute paddings: before and after of each
-// axis in turn.
-#include "device/kernels/pad.h"
-
-#include <array>
-
+// Padding: pad (real zeros), padv2 (the one number of its second input), mirror_pad (the tensor's own elements, mode
+// "reflect" without the edge or "symmetric" with it). Attribute paddings: before and after of each axis in turn.
 #include "ops/lowering.h"
+#include "ops/movement.h"
 #include "ops/ops.h"
 #include "ops/unary.h"
 
@@ -14,73 +11,94 @@ namespace {
 
 constexpr TfliteConstantInput kConstantInputs[] = {{1, "paddings", 2}};
 
-constexpr size_t kAxes = 4;
-
-Result<std::vector<ValueType>> infer(const InferArgs& args) {
-  constexpr int64_t kMost = int64_t{1} << 20;
+// most: of one padding, given the extent of its axis.
+Result<std::vector<ValueType>> padded(const InferArgs& args, int64_t (*most)(int64_t extent)) {
   Shape shape = args.inputs[0].shape;
   const std::vector<int64_t> paddings = args.attrs.integers("paddings");
-  if (shape.empty() || shape.size() > kAxes)
-    return fail(ErrorCode::unsupported, fmt::format("pad takes 1 to {} axes, found {}", kAxes, to_string(shape)));
   if (paddings.size() != 2 * shape.size())
     return fail(ErrorCode::bad_data, fmt::format("paddings of {} must be {} numbers, found {}", to_string(shape),
                                                  2 * shape.size(), paddings.size()));
   for (size_t i = 0; i < paddings.size(); ++i) {
-    if (paddings[i] < 0 || paddings[i] > kMost)
-      return fail(ErrorCode::bad_data, fmt::format("a padding must be 0 to {}, found {}", kMost, paddings[i]));
+    const int64_t limit = most(args.inputs[0].shape[i / 2]);
+    if (paddings[i] < 0 || paddings[i] > limit)
+      return fail(ErrorCode::bad_data, fmt::format("a padding of axis {} of {} must be 0 to {}, found {}", i / 2,
+                                                   to_string(args.inputs[0].shape), limit, paddings[i]));
     shape[i / 2] += paddings[i];
   }
   return std::vector<ValueType>{{args.inputs[0].dtype, std::move(shape)}};
 }
 
-// Missing axes in front have extent 1.
-device::PadParams make_params(const Attrs& attrs, const Shape& input) {
-  const std::vector<int64_t> paddings = attrs.integers("paddings");
-  std::array<int32_t, kAxes> extent, before, output;
-  extent.fill(1);
-  before.fill(0);
-  output.fill(1);
-  for (size_t axis = 0; axis < input.size(); ++axis) {
-    const size_t slot = kAxes - input.size() + axis;
-    extent[slot] = static_cast<int32_t>(input[axis]);
-    before[slot] = static_cast<int32_t>(paddings[2 * axis]);
-    output[slot] = static_cast<int32_t>(input[axis] + paddings[2 * axis] + paddings[2 * axis + 1]);
-  }
-  return {extent[0], extent[1], extent[2], extent[3], before[0], before[1], before[2],
-          before[3], output[0], output[1], output[2], output[3], 0};
+Result<std::vector<ValueType>> infer_pad(const InferArgs& args) {
+  return padded(args, [](int64_t) { return int64_t{1} << 20; });
 }
 
-void forward(const ForwardArgs& args) {
-  device::pad_f32(make_params(args.attrs, args.inputs[0].shape), args.inputs[0].data, args.outputs[0].data);
+Result<std::vector<ValueType>> infer_padv2(const InferArgs& args) {
+  THIMBLE_TRY(check_one_dtype(args));
+  if (element_count(args.inputs[1].shape) != 1)
+    return fail(ErrorCode::bad_data,
+                fmt::format("the value to pad with must be one number, found {}", to_string(args.inputs[1].shape)));
+  return infer_pad(args);
 }
 
-void backward(const BackwardArgs& args) {
-  const FloatView& dx = args.grad_inputs[0];
-  if (!dx.data) return;
-  const device::PadParams p = make_params(args.attrs, args.inputs[0].shape);
-  float* to = dx.data;
-  for (int64_t i = 0; i < p.input_0; ++i)
-    for (int64_t j = 0; j < p.input_1; ++j)
-      for (int64_t k = 0; k < p.input_2; ++k) {
-        const int64_t row = ((i + p.before_0) * p.output_1 + j + p.before_1) * p.output_2 + k + p.before_2;
-        const float* from = args.grad_outputs[0].data + row * p.output_3 + p.before_3;
-        for (int64_t l = 0; l < p.input_3; ++l) *to++ += from[l];
+Copy interior(const MoveArgs& args) {
+  const std::vector<int64_t> paddings = args.attrs.integers("paddings");
+  Copy copy{0, 0, args.inputs[0], strides_of(args.inputs[0]), strides_of(args.outputs[0])};
+  for (size_t axis = 0; axis < copy.extents.size(); ++axis) copy.to += paddings[2 * axis] * copy.to_strides[axis];
+  return copy;
+}
+
+std::vector<Copy> pad_moves(const MoveArgs& args) {
+  if (args.inputs[0] == args.outputs[0]) return {interior(args)};
+  return {zeros(args.outputs[0]), interior(args)};
+}
+
+std::vector<Copy> padv2_moves(const MoveArgs& args) {
+  Copy value = zeros(args.outputs[0]);
+  value.input = 1;
+  return {value, interior(args)};
+}
+
+bool is_symmetric(const Attrs& attrs) { return attrs.word("mode") == "symmetric"; }
+
+Result<std::vector<ValueType>> infer_mirror(const InferArgs& args) {
+  const std::string mode = args.attrs.word("mode");
+  if (mode != "reflect" && mode != "symmetric")
+    return fail(ErrorCode::bad_data, fmt::format("mode must be reflect or symmetric, found \"{}\"", mode));
+  return is_symmetric(args.attrs) ? padded(args, [](int64_t extent) { return extent; })
+                                  : padded(args, [](int64_t extent) { return extent - 1; });
+}
+
+// One axis of the output: the mirrored part before, the tensor itself, the mirrored part after.
+struct Segment {
+  int64_t count, from, step, to;
+};
+
+std::vector<Copy> mirror_moves(const MoveArgs& args) {
+  const std::vector<int64_t> paddings = args.attrs.integers("paddings");
+  const int64_t skipped = is_symmetric(args.attrs) ? 0 : 1;
+  std::vector<Copy> copies = {{.from_strides = strides_of(args.inputs[0]), .to_strides = strides_of(args.outputs[0])}};
+  for (size_t axis = 0; axis < args.inputs[0].size(); ++axis) {
+    const int64_t extent = args.inputs[0][axis], before = paddings[2 * axis], after = paddings[2 * axis + 1];
+    std::vector<Copy> longer;
+    for (const Segment& segment : {Segment{before, before - 1 + skipped, -1, 0}, Segment{extent, 0, 1, before},
+                                   Segment{after, extent - 1 - skipped, -1, before + extent}}) {
+      if (segment.count == 0) continue;
+      for (Copy copy : copies) {
+        copy.extents.push_back(segment.count);
+        copy.from += segment.from * copy.from_strides[axis];
+        copy.to += segment.to * copy.to_strides[axis];
+        copy.from_strides[axis] *= segment.step;
+        longer.push_back(std::move(copy));
       }
+    }
+    copies = std::move(longer);
+  }
+  return copies;
 }
 
-Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
-  THIMBLE_TRY(kernel_dtype(args, {DType::i8, DType::f32}));
-  const Value& input = args.graph[args.node.inputs[0]];
-  const Value& output = args.graph[args.node.outputs[0]];
-  device::PadParams params = make_params(args.node.attrs, input.type.shape);
-  if (is_int8(output)) {
-    if (input.quantization != output.quantization)
-      return cannot_lower(args.node, "pad keeps the scale and zero point, but input and output differ in them");
-    params.value = zero_point_of(output);
-  }
-  auto call = KernelCall::make(is_int8(output) ? "pad_s8" : "pad_f32", params);
-  call.operand(args.node.inputs[0]).operand(args.node.outputs[0]);
-  return std::vector{std::move(call)};
+Outcome read_mirror(const AttrReader& reader, Attrs& attrs) {
+  attrs.set("mode", reader.integer("mode") == 1 ? "symmetric" : "reflect");
+  return {};
 }
 
 }  // namespace
@@ -89,17 +107,62 @@ const OpSpec& pad() {
   static const OpSpec spec{
       .name = "pad",
       .doc = "Zeros around the input.",
-      .infer = infer,
-      .forward = forward,
-      .backward = backward,
+      .infer = infer_pad,
+      .forward = forward_moves(pad_moves),
+      .backward = backward_moves(pad_moves),
       .quantize = QuantizeRule{.output = OutputScale::same_as_input},
       .tflite = TfliteMapping{.builtin = "PAD",
                               .options = "PadOptions",
                               .version = 2,
+                              .version_i16 = 3,
                               .read = reads_nothing,
                               .write = writes_nothing,
                               .constant_inputs = kConstantInputs},
-      .lower = lower,
+      .lower = lower_moves(pad_moves),
+      .macs = OptOut{"it computes nothing"},
+  };
+  return spec;
+}
+
+const OpSpec& padv2() {
+  static const OpSpec spec{
+      .name = "padv2",
+      .doc = "A number that is an input of its own, around the first input.",
+      .traits = {.min_inputs = 2, .max_inputs = 2},
+      .infer = infer_padv2,
+      .forward = kImportedOnly,
+      .backward = kImportedOnly,
+      .quantize = QuantizeRule{.output = OutputScale::shared},
+      .tflite = TfliteMapping{.builtin = "PADV2",
+                              .options = "PadV2Options",
+                              .version = 2,
+                              .version_i16 = 3,
+                              .read = reads_nothing,
+                              .write = writes_nothing,
+                              .constant_inputs = kConstantInputs},
+      .lower = lower_moves(padv2_moves),
+      .macs = OptOut{"it computes nothing"},
+  };
+  return spec;
+}
+
+const OpSpec& mirror_pad() {
+  static const OpSpec spec{
+      .name = "mirror_pad",
+      .doc = "The input's own elements, mirrored, around the input.",
+      .infer = infer_mirror,
+      .forward = forward_moves(mirror_moves),
+      .backward = backward_moves(mirror_moves),
+      .quantize = QuantizeRule{.output = OutputScale::same_as_input},
+      .tflite = TfliteMapping{.builtin = "MIRROR_PAD",
+                              .options = "MirrorPadOptions",
+                              .version = 2,
+                              .version_i16 = 3,
+                              .read = read_mirror,
+                              .write = [](const Attrs& attrs,
+                                          AttrWriter& writer) { writer.integer("mode", is_symmetric(attrs) ? 1 : 0); },
+                              .constant_inputs = kConstantInputs},
+      .lower = lower_moves(mirror_moves),
       .macs = OptOut{"it computes nothing"},
   };
   return spec;

@@ -219,6 +219,7 @@ void expect_error_or_shapes(const Result<std::vector<ValueType>>& outputs, const
 TEST_P(EveryCase, NonsenseShapesAreRefusedNotFatal) {
   const Subject& subject = GetParam();
   const std::vector<ValueType> good = types_of(subject.test);
+  if (good.empty()) GTEST_SKIP() << "it has no inputs";
   ASSERT_TRUE(judge(subject, good)) << to_string(judge(subject, good).error());
   Rng rng{5};
   for (int trial = 0; trial < 200; ++trial) {
@@ -229,7 +230,7 @@ TEST_P(EveryCase, NonsenseShapesAreRefusedNotFatal) {
       shape.clear();
     else if (kind == 1)
       shape.push_back(1 + static_cast<int64_t>(rng.below(3)));
-    else if (kind == 2)
+    else if (kind == 2 && !shape.empty())
       shape[rng.below(shape.size())] = 1 + static_cast<int64_t>(rng.below(8));
     else
       shape.assign(rng.below(6), 1 + static_cast<int64_t>(rng.below(4)));

@@ -19,7 +19,8 @@ bool in_range(const Graph& graph, ValueId id) { return id >= 0 && id < static_ca
 
 bool may_fold(const Graph& graph, const Node& node) {
   const OpTraits& traits = node.op->traits;
-  if (node.inputs.empty() || node.outputs.empty() || !traits.state_inputs.empty()) return false;
+  if (node.outputs.empty() || !traits.state_inputs.empty()) return false;
+  if (node.inputs.empty() && !traits.reads_shapes_only) return false;
   for (ValueId id : node.inputs) {
     if (id == kNoValue) continue;
     if (!in_range(graph, id) || graph[id].trainable) return false;
