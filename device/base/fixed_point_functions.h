@@ -27,22 +27,22 @@ inline int32_t exp_below_quarter(int32_t x) {
   return kExpMinusEighth + rounding_doubling_high_mul(kExpMinusEighth, series);
 }
 
-// exp(x) as Q0.31 for x <= 0, Q5.26.
-inline int32_t exp_on_negative_values(int32_t x) {
+// exp(x) as Q0.31 for x <= 0 with the given number of integer bits, 4 or 5.
+inline int32_t exp_on_negative_values(int32_t x, int32_t integer_bits = 5) {
   if (x == 0) return INT32_MAX;
-  constexpr int32_t kQuarter = 1 << 24;
+  const int32_t quarter = 1 << (29 - integer_bits);
   // exp(-2^k) as Q0.31 for k = -2 ... 4.
   constexpr int32_t kPowers[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
-  const int32_t fraction = (x & (kQuarter - 1)) - kQuarter;
+  const int32_t fraction = (x & (quarter - 1)) - quarter;
   const int32_t remainder = fraction - x;
-  int32_t result = exp_below_quarter(saturating_shift_left(fraction, 5));
-  for (int32_t bit = 0; bit < 7; ++bit)
-    if (remainder & (kQuarter << bit)) result = rounding_doubling_high_mul(result, kPowers[bit]);
+  int32_t result = exp_below_quarter(saturating_shift_left(fraction, integer_bits));
+  for (int32_t bit = 0; bit < integer_bits + 2; ++bit)
+    if (remainder & (quarter << bit)) result = rounding_doubling_high_mul(result, kPowers[bit]);
   return result;
 }
 
-// 1 / (1 + x) as Q0.31 for x in [0, 1), Q0.31.
-inline int32_t one_over_one_plus(int32_t x) {
+// 2 / (1 + x) as Q2.29 for x in [0, 1), Q0.31.
+inline int32_t two_over_one_plus(int32_t x) {
   constexpr int32_t k48Over17 = 1515870810, kMinus32Over17 = -1010580540, kOne = 1 << 29;  // Q2.29
   const int32_t half_denominator = static_cast<int32_t>((static_cast<int64_t>(x) + INT32_MAX + 1) / 2);
   int32_t estimate = k48Over17 + rounding_doubling_high_mul(half_denominator, kMinus32Over17);
@@ -50,7 +50,24 @@ inline int32_t one_over_one_plus(int32_t x) {
     const int32_t error = kOne - rounding_doubling_high_mul(half_denominator, estimate);
     estimate += saturating_shift_left(rounding_doubling_high_mul(estimate, error), 2);
   }
-  return saturating_shift_left(estimate, 1);
+  return estimate;
+}
+
+// 1 / (1 + x) as Q0.31 for x in [0, 1), Q0.31.
+inline int32_t one_over_one_plus(int32_t x) { return saturating_shift_left(two_over_one_plus(x), 1); }
+
+// 1 / (1 + exp(-x)) as Q0.31 for x as Q4.27.
+inline int32_t logistic_q4(int32_t x) {
+  if (x == 0) return 1 << 30;
+  const int32_t above_half = one_over_one_plus(exp_on_negative_values(x > 0 ? -x : x, 4));
+  return x > 0 ? above_half : INT32_MAX - above_half;
+}
+
+// tanh(x) as Q0.31 for x as Q4.27: (1 - y) / (1 + y) with y = exp(-2 |x|).
+inline int32_t tanh_q4(int32_t x) {
+  if (x == 0) return 0;
+  const int32_t size = saturating_shift_left(two_over_one_plus(exp_on_negative_values(x < 0 ? x : -x)) - (1 << 29), 2);
+  return x < 0 ? -size : size;
 }
 
 // 1 / x = mantissa / 2^31 / 2^exponent.

@@ -20,6 +20,8 @@
 #include "device/kernels/resize.h"
 #include "device/kernels/softmax.h"
 #include "device/kernels/strided_copy.h"
+#include "device/kernels/unary_f32.h"
+#include "device/kernels/unary_s16.h"
 
 namespace thimble {
 

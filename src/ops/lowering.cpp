@@ -23,6 +23,7 @@ FloatRange activation_range(std::string_view activation) {
   if (activation == "relu") return {0, std::numeric_limits<float>::infinity()};
   if (activation == "relu6") return {0, 6};
   if (activation == "relu_n1_to_1") return {-1, 1};
+  if (activation == "relu_0_to_1") return {0, 1};
   return {};
 }
 

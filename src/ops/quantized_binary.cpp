@@ -83,16 +83,9 @@ Outcome require_one_scale(const Node& node, std::initializer_list<const Value*> 
 Result<KernelCall> quantized_sum(const BinaryNode& node, bool subtract) {
   const int32_t left_shift = node.is_int16() ? 15 : 20;
   const float a = scale_of(node.a), b = scale_of(node.b), output = scale_of(node.output);
-  CommonScale scale;
-  if (subtract) {
-    const float twice_largest = 2 * std::max(a, b);
-    scale = {static_cast<double>(a / twice_largest), static_cast<double>(b / twice_largest),
-             static_cast<double>(twice_largest / (static_cast<float>(1 << left_shift) * output))};
-  } else {
-    const double twice_largest = 2 * static_cast<double>(std::max(a, b));
-    scale = {static_cast<double>(a) / twice_largest, static_cast<double>(b) / twice_largest,
-             twice_largest / ((1 << left_shift) * static_cast<double>(output))};
-  }
+  const double twice_largest = 2 * static_cast<double>(std::max(a, b));
+  const CommonScale scale{static_cast<double>(a) / twice_largest, static_cast<double>(b) / twice_largest,
+                          twice_largest / ((1 << left_shift) * static_cast<double>(output))};
   if (!(scale.output < 1))
     return cannot_lower(node.args.node,
                         fmt::format("output scale {} is too small for input scales {} and {}", output, a, b));

@@ -1,7 +1,10 @@
-// What operators of one input and no weights share: the shape rule, empty TFLite options, and the int8 table form.
+// What operators of one input and no weights share: the shape rule, empty TFLite options, the spec with one lowering
+// for each type, and tables of int8 and int16 functions.
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <map>
 
 #include "device/base/fixed_point.h"
 #include "device/base/table_s16.h"
@@ -15,6 +18,34 @@ inline Result<std::vector<ValueType>> same_as_input(const InferArgs& args) { ret
 // The TFLite mapping of an op without options.
 inline Outcome reads_nothing(const AttrReader&, Attrs&) { return {}; }
 inline void writes_nothing(const Attrs&, AttrWriter&) {}
+
+// A node of one input and one output of one type, and the element count.
+struct UnaryNode {
+  const LowerArgs& args;
+  const Value& input;
+  const Value& output;
+  int32_t size;
+};
+
+// The kernel call of a node, from its constants (operands between input and output) and parameters.
+template <class Params>
+std::vector<KernelCall> unary_call(const UnaryNode& node, std::string kernel, const Params& params,
+                                   std::vector<Tensor> tables = {}) {
+  auto call = KernelCall::make(std::move(kernel), params);
+  call.operand(node.args.node.inputs[0]);
+  for (Tensor& table : tables) call.operand(std::move(table));
+  call.operand(node.args.node.outputs[0]);
+  return {std::move(call)};
+}
+
+using UnaryLowering = std::function<Result<std::vector<KernelCall>>(const UnaryNode&)>;
+
+// Dispatches on the type; int8 and int16 numbers must have one scale. Errors: unsupported, naming the types there are.
+Result<std::vector<KernelCall>> lower_unary(const LowerArgs& args, const std::map<DType, UnaryLowering>& forms);
+
+// The spec of an operator that only imported models hold: output of the input's shape and type, input overwritten.
+OpSpec imported_unary(std::string_view name, std::string_view doc, TfliteMapping tflite, Stage<QuantizeRule> quantize,
+                      std::map<DType, UnaryLowering> forms);
 
 // 256 bytes: function(x) for x = -128 ... 127, which gives a value in int8.
 template <class Function>
@@ -57,5 +88,14 @@ inline std::vector<KernelCall> lookup_call(const LowerArgs& args, Tensor table) 
   call.operand(args.node.inputs[0]).operand(std::move(table)).operand(args.node.outputs[0]);
   return {std::move(call)};
 }
+
+// A real function as TensorFlow Lite tabulates it: in float32, for int8 with every code, for int16 with 513 points of
+// straight lines.
+using RealFunction = std::function<float(float)>;
+std::vector<KernelCall> real_table_s8(const UnaryNode& node, const RealFunction& function);
+std::vector<KernelCall> real_table_s16(const UnaryNode& node, const RealFunction& function);
+
+// "name_f32" with the element count as its only parameter.
+UnaryLowering plain_call(std::string kernel);
 
 }  // namespace thimble::ops

@@ -17,14 +17,14 @@ TEST(Activation, Int8EqualsReferenceForEveryByte) {
                       same ? input.zero_point : static_cast<int32_t>(rng.below(256)) - 128,
                       {}};
     ASSERT_NO_FATAL_FAILURE(run_int8_node(six ? "relu6" : "relu", {input}, {}, output));
-    const ReferenceMultiplier m =
-        reference_multiplier(static_cast<double>(input.scale) / static_cast<double>(output.scale));
-    const int32_t high =
-        six ? std::min(127, output.zero_point + static_cast<int32_t>(std::round(6 / output.scale))) : 127;
+    const ReferenceMultiplier m = reference_multiplier(static_cast<double>(input.scale / output.scale));
+    // relu6 clamps the codes of its input, whatever the output's scale.
+    const int32_t six_code = std::min(127, input.zero_point + static_cast<int32_t>(std::round(6 / input.scale)));
     std::vector<int8_t> expected;
     for (int8_t x : input.data)
-      expected.push_back(
-          reference_clamp(reference_rescale(x - input.zero_point, m) + output.zero_point, output.zero_point, high));
+      expected.push_back(six ? reference_clamp(x, input.zero_point, six_code)
+                             : reference_clamp(reference_rescale(x - input.zero_point, m) + output.zero_point,
+                                               output.zero_point, 127));
     ASSERT_EQ(differing_bytes(output.data, expected), 0) << "scales " << input.scale << " " << output.scale;
   }
 }
