@@ -1,5 +1,6 @@
-// Integer arithmetic shared by all int8 kernels: the double-rounding requantisation of TensorFlow Lite's reference
-// (saturating rounding doubling high multiply, then rounding divide by a power of two), bit for bit.
+// Integer arithmetic shared by all integer kernels: the requantisation of TensorFlow Lite's reference, bit for bit.
+// Sums in int32 are rounded twice (saturating rounding doubling high multiply, then rounding divide by a power of two),
+// sums in int64 once, after the multiplier itself was rounded to 16 bits.
 #pragma once
 #include <stdint.h>
 
@@ -33,6 +34,24 @@ inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift) {
   // Ties away from zero: one less below zero, then half a step up, without overflow.
   const int32_t halves = (high + (high >> 31)) >> (-shift - 1);
   return (halves >> 1) + (halves & 1);
+}
+
+// The same for int64 sums (int16 activations); shift in [-31, kMostShift64]. Wraps where it overflows, as there.
+constexpr int32_t kMostShift64 = 14;
+inline int32_t requantize(int64_t x, int32_t multiplier, int32_t shift) {
+  const int32_t reduced = multiplier < 0x7FFF0000 ? (multiplier + (1 << 15)) >> 16 : 0x7FFF;
+  const int32_t right = 15 - shift;
+  const uint64_t half = uint64_t{1} << (right - 1);
+  return static_cast<int32_t>(static_cast<int64_t>(static_cast<uint64_t>(x) * static_cast<uint64_t>(reduced) + half) >>
+                              right);
+}
+
+// a + b, wrapping where it overflows.
+inline int32_t wrapping_add(int32_t a, int32_t b) {
+  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
+}
+inline int64_t wrapping_add(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
 }
 
 }  // namespace device

@@ -21,6 +21,7 @@ struct CaseInput {
   bool differentiable = true;  // false: backward owes it no gradient (running statistics)
   DType dtype = DType::f32;    // another: this type in every form of the op (indices, conditions), values rounded
   bool state = false;          // survives an inference; its values are what it holds before
+  bool absent = false;         // an optional input that is not there
 };
 
 inline CaseInput flows(Shape shape, float low = -1, float high = 1) { return {std::move(shape), false, low, high}; }
@@ -32,6 +33,7 @@ inline CaseInput integers(Shape shape, float low, float high, DType dtype = DTyp
 inline CaseInput state(Shape shape, float low = -1, float high = 1) {
   return {std::move(shape), false, low, high, false, DType::f32, true};
 }
+inline CaseInput absent() { return {{}, false, 0, 0, false, DType::f32, false, true}; }
 inline CaseInput conditions(Shape shape) { return integers(std::move(shape), 0, 1, DType::boolean); }
 
 struct OpCase {

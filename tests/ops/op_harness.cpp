@@ -81,7 +81,9 @@ Graph one_node(const Subject& subject, DType dtype) {
   const std::vector<ValueType> types = types_of(subject.test, dtype);
   for (size_t i = 0; i < types.size(); ++i) {
     node.inputs.push_back(graph.add({.name = "input" + std::to_string(i), .type = types[i]}));
-    if (subject.test.inputs[i].state)
+    if (subject.test.inputs[i].absent)
+      node.inputs.back() = kNoValue;
+    else if (subject.test.inputs[i].state)
       graph.values[i].initial = std::make_shared<Tensor>(Tensor::zeros(types[i].dtype, types[i].shape));
     else if (!subject.test.inputs[i].constant)
       graph.inputs.push_back(node.inputs.back());
