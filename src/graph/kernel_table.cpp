@@ -13,19 +13,18 @@
 #include "device/kernels/cumsum.h"
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/fully_connected.h"
-#include "device/kernels/l2_normalization.h"
 #include "device/kernels/gather.h"
+#include "device/kernels/l2_normalization.h"
 #include "device/kernels/lstm.h"
-#include "device/kernels/pad.h"
 #include "device/kernels/pool2d.h"
+#include "device/kernels/recurrent.h"
 #include "device/kernels/reduce.h"
 #include "device/kernels/resize.h"
-#include "device/kernels/recurrent.h"
 #include "device/kernels/softmax.h"
 #include "device/kernels/strided_copy.h"
+#include "device/kernels/svdf.h"
 #include "device/kernels/unary_f32.h"
 #include "device/kernels/unary_s16.h"
-#include "device/kernels/svdf.h"
 
 namespace thimble {
 
