@@ -125,7 +125,7 @@ std::vector<int64_t> strides_of(const Shape& shape) {
 
 Copy whole(const Shape& shape, int input, int output) { return {input, output, {element_count(shape)}, {1}, {1}}; }
 
-Copy zeros(const Shape& output) { return {Copy::kZeros, 0, {element_count(output)}, {0}, {1}}; }
+Copy zeros(const Shape& output, int kind) { return {kind, 0, {element_count(output)}, {0}, {1}}; }
 
 Copy simplified(const Copy& copy) {
   Copy result{copy.input, copy.output, {}, {}, {}, copy.from, copy.to};
@@ -195,8 +195,9 @@ LowerFn lower_moves(MoveRule rule) {
     for (const Copy& copy : rule({args.node.attrs, inputs, outputs})) {
       const ValueId to = args.node.outputs.at(static_cast<size_t>(copy.output));
       const Value& output = args.graph[to];
-      const Operand from =
-          copy.input == Copy::kZeros ? Operand(zero_of(output)) : input_operand(args, static_cast<size_t>(copy.input));
+      const Operand from = copy.input == Copy::kZeros       ? Operand(zero_of(output))
+                           : copy.input == Copy::kZeroBytes ? Operand(Tensor::zeros(output.type.dtype, {1}))
+                                                            : input_operand(args, static_cast<size_t>(copy.input));
       for (KernelCall& call : copy_calls(copy, output.type.dtype, from, to)) calls.push_back(std::move(call));
       if (calls.size() > kMostCalls)
         return cannot_lower(args.node, fmt::format("it would take more than {} copies", kMostCalls));
@@ -209,7 +210,7 @@ ForwardFn forward_moves(MoveRule rule) {
   return [rule](const ForwardArgs& args) {
     for (const Copy& copy : copies_of(rule, args.attrs, args.inputs, args.outputs)) {
       const float zero = 0;
-      const bool reads = copy.input != Copy::kZeros;
+      const bool reads = copy.input >= 0;
       const float* from = reads ? args.inputs[static_cast<size_t>(copy.input)].data : &zero;
       float* to = args.outputs[static_cast<size_t>(copy.output)].data;
       std::vector<Copy> parts;
@@ -222,7 +223,7 @@ ForwardFn forward_moves(MoveRule rule) {
 BackwardFn backward_moves(MoveRule rule) {
   return [rule](const BackwardArgs& args) {
     for (const Copy& copy : copies_of(rule, args.attrs, args.inputs, args.outputs)) {
-      if (copy.input == Copy::kZeros) continue;
+      if (copy.input < 0) continue;
       float* dx = args.grad_inputs[static_cast<size_t>(copy.input)].data;
       const float* dy = args.grad_outputs[static_cast<size_t>(copy.output)].data;
       if (!dx || !dy) continue;

@@ -10,7 +10,8 @@ namespace thimble::ops {
 
 // A block of elements and where it lies in two tensors, in elements. Stride 0 repeats, a negative one goes backwards.
 struct Copy {
-  static constexpr int kZeros = -1;  // in place of an input: real zero
+  static constexpr int kZeros = -1;      // in place of an input: real zero, the zero point of quantised types
+  static constexpr int kZeroBytes = -2;  // the same, but the number 0 in every type
   int input = 0;
   int output = 0;
   Shape extents;  // of the block, any rank, all positive
@@ -37,7 +38,7 @@ std::vector<int64_t> strides_of(const Shape& shape);
 Copy whole(const Shape& shape, int input = 0, int output = 0);
 
 // Zeros in the whole of an output.
-Copy zeros(const Shape& output);
+Copy zeros(const Shape& output, int kind = Copy::kZeros);
 
 // The same copy with as few axes as possible, the innermost contiguous where it can be.
 Copy simplified(const Copy& copy);

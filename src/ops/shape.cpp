@@ -33,11 +33,8 @@ std::vector<Copy> fill_moves(const MoveArgs& args) {
   return {copy};
 }
 
-// Zeros as TFLite Micro writes them: also in quantised types the number 0, not the zero point.
-Result<std::vector<KernelCall>> lower_zeros(const LowerArgs& args) {
-  const ValueType& output = args.graph[args.node.outputs[0]].type;
-  return copy_calls(zeros(output.shape), output.dtype, Tensor::zeros(output.dtype, {1}), args.node.outputs[0]);
-}
+// Zeros as TFLite Micro writes them: also in quantised types the number 0.
+std::vector<Copy> zero_moves(const MoveArgs& args) { return {zeros(args.outputs[0], Copy::kZeroBytes)}; }
 
 DType index_type(const Attrs& attrs) { return attrs.word("type") == "int64" ? DType::i64 : DType::i32; }
 
@@ -138,7 +135,7 @@ const OpSpec& zeros_like() {
       .tflite =
           TfliteMapping{
               .builtin = "ZEROS_LIKE", .options = "ZerosLikeOptions", .read = reads_nothing, .write = writes_nothing},
-      .lower = lower_zeros,
+      .lower = lower_moves(zero_moves),
       .macs = OptOut{"it computes nothing"},
   };
   return spec;

@@ -158,12 +158,13 @@ Result<std::vector<ValueType>> infer_batch_to_space(const InferArgs& args) {
   return std::vector<ValueType>{{args.inputs[0].dtype, std::move(shape)}};
 }
 
+// The padding is TFLite Micro's: in int8 too the number 0, not the zero point that TFLite writes.
 std::vector<Copy> space_to_batch_moves(const MoveArgs& args) {
   const std::vector<int64_t> paddings = args.attrs.integers("paddings");
   std::vector<Copy> copies =
       batch_copies(args.inputs[0], args.outputs[0], args.attrs.integers("block_shape"), paddings);
   if (std::ranges::any_of(paddings, [](int64_t padding) { return padding != 0; }))
-    copies.insert(copies.begin(), zeros(args.outputs[0]));
+    copies.insert(copies.begin(), zeros(args.outputs[0], Copy::kZeroBytes));
   return copies;
 }
 
@@ -222,7 +223,7 @@ const OpSpec& space_to_batch_nd() {
       .infer = infer_space_to_batch,
       .forward = forward_moves(space_to_batch_moves),
       .backward = backward_moves(space_to_batch_moves),
-      .quantize = QuantizeRule{.output = OutputScale::same_as_input},
+      .quantize = OptOut{"its int8 padding is the number 0, which stands for something else than real zero"},
       .tflite = TfliteMapping{.builtin = "SPACE_TO_BATCH_ND",
                               .options = "SpaceToBatchNDOptions",
                               .version = 2,
