@@ -158,14 +158,20 @@ Result<std::vector<ValueType>> infer_batch_to_space(const InferArgs& args) {
   return std::vector<ValueType>{{args.inputs[0].dtype, std::move(shape)}};
 }
 
-// The padding is TFLite Micro's: in int8 too the number 0, not the zero point that TFLite writes.
+template <int kind>
 std::vector<Copy> space_to_batch_moves(const MoveArgs& args) {
   const std::vector<int64_t> paddings = args.attrs.integers("paddings");
   std::vector<Copy> copies =
       batch_copies(args.inputs[0], args.outputs[0], args.attrs.integers("block_shape"), paddings);
   if (std::ranges::any_of(paddings, [](int64_t padding) { return padding != 0; }))
-    copies.insert(copies.begin(), zeros(args.outputs[0], Copy::kZeroBytes));
+    copies.insert(copies.begin(), zeros(args.outputs[0], kind));
   return copies;
+}
+
+// TFLite Micro pads int8 with the number 0, not with the zero point that TFLite writes.
+Result<std::vector<KernelCall>> lower_space_to_batch(const LowerArgs& args) {
+  const bool int8 = is_int8(args.graph[args.node.outputs[0]]);
+  return lower_moves(int8 ? space_to_batch_moves<Copy::kZeroBytes> : space_to_batch_moves<Copy::kZeros>)(args);
 }
 
 std::vector<Copy> batch_to_space_moves(const MoveArgs& args) {
@@ -221,8 +227,8 @@ const OpSpec& space_to_batch_nd() {
       .name = "space_to_batch_nd",
       .doc = "Each pixel of a block goes to a batch of its own.",
       .infer = infer_space_to_batch,
-      .forward = forward_moves(space_to_batch_moves),
-      .backward = backward_moves(space_to_batch_moves),
+      .forward = forward_moves(space_to_batch_moves<Copy::kZeros>),
+      .backward = backward_moves(space_to_batch_moves<Copy::kZeros>),
       .quantize = OptOut{"its int8 padding is the number 0, which stands for something else than real zero"},
       .tflite = TfliteMapping{.builtin = "SPACE_TO_BATCH_ND",
                               .options = "SpaceToBatchNDOptions",
@@ -231,7 +237,7 @@ const OpSpec& space_to_batch_nd() {
                               .read = reads_nothing,
                               .write = writes_nothing,
                               .constant_inputs = kConstantInputs},
-      .lower = lower_moves(space_to_batch_moves),
+      .lower = lower_space_to_batch,
       .macs = OptOut{"it computes nothing"},
   };
   return spec;
