@@ -119,23 +119,31 @@ Result<Flows> rescaling(const Use& use) {
   return Flows{output};
 }
 
+// The setting "axis": one or several, sorted.
+Result<std::vector<int64_t>> axes_of(const Use& use) {
+  std::vector<int64_t> axes;
+  const Json given = use.config().value("axis", Json(-1));
+  for (const Json& item : given.is_array() ? given : Json::array({given})) {
+    THIMBLE_LET(const int64_t axis, axis_of(use, item, use.inputs[0].shape.size()));
+    axes.push_back(axis);
+  }
+  std::ranges::sort(axes);
+  return axes;
+}
+
 // (x - mean) / sqrt(mean of squares + epsilon) over some axes, then gamma and beta; without the mean when it is "rms".
 Result<Flows> layer_normalization(const Use& use) {
   THIMBLE_TRY(use.expect_inputs(1));
   THIMBLE_TRY(use.expect_rank(2, 8));
   const Flow& input = use.inputs[0];
-  THIMBLE_LET(const double epsilon, use.real("epsilon", 1e-3));
-  THIMBLE_LET(const bool rms, use.flag("rms_scaling", false));
+  const bool rms_layer = use.layer.class_name == "RMSNormalization";
+  THIMBLE_LET(const double epsilon, use.real("epsilon", rms_layer ? 1e-6 : 1e-3));
+  THIMBLE_LET(bool rms, use.flag("rms_scaling", false));
+  rms = rms || rms_layer;
   THIMBLE_LET(bool scaled, use.flag("scale", true));
   THIMBLE_LET(bool centred, use.flag("center", true));
   scaled = scaled || rms, centred = centred && !rms;
-  std::vector<int64_t> axes;
-  const Json given = use.config().value("axis", Json(-1));
-  for (const Json& item : given.is_array() ? given : Json::array({given})) {
-    THIMBLE_LET(const int64_t axis, axis_of(use, item, input.shape.size()));
-    axes.push_back(axis);
-  }
-  std::ranges::sort(axes);
+  THIMBLE_LET(const std::vector<int64_t> axes, axes_of(use));
   Shape weights(input.shape.size(), 1);
   int64_t count = 1;
   for (int64_t axis : axes) count *= weights[static_cast<size_t>(axis)] = input.shape[static_cast<size_t>(axis)];
@@ -162,6 +170,22 @@ Result<Flows> layer_normalization(const Use& use) {
   return Flows{{x, input.shape, input.masked}};
 }
 
+// x / sqrt(sum of squares), along some axes.
+Result<Flows> unit_normalization(const Use& use) {
+  THIMBLE_TRY(use.expect_inputs(1));
+  THIMBLE_TRY(use.expect_rank(2, 8));
+  const Flow& input = use.inputs[0];
+  THIMBLE_LET(const std::vector<int64_t> axes, axes_of(use));
+  THIMBLE_LET(const ValueId x, use.plain(input));
+  THIMBLE_LET(ValueId norm, use.emit("mul", "square", {x, x}));
+  THIMBLE_LET(norm, use.emit("sum", "sum", {norm}, Attrs().set("axes", axes).set("keep_dims", int64_t{1})));
+  const ValueId least = use.scalar("least", 1e-12f);
+  THIMBLE_LET(norm, use.emit("maximum", "maximum", {norm, least}));
+  THIMBLE_LET(norm, use.emit("rsqrt", "rsqrt", {norm}));
+  THIMBLE_LET(const ValueId y, use.emit("mul", "", {x, norm}));
+  return Flows{{y, input.shape, input.masked}};
+}
+
 Result<Flows> embedding(const Use& use) {
   THIMBLE_TRY(use.expect_inputs(1));
   THIMBLE_TRY(use.expect_rank(1, 6));
@@ -184,6 +208,8 @@ std::span<const NamedHandler> normalization_layers() {
       {"BatchNormalization", batch_normalization},
       {"BatchNormalizationV1", batch_normalization},
       {"LayerNormalization", layer_normalization},
+      {"RMSNormalization", layer_normalization},
+      {"UnitNormalization", unit_normalization},
       {"Normalization", normalization},
       {"Rescaling", rescaling},
       {"Embedding", embedding},

@@ -1,8 +1,10 @@
-// LSTM, GRU and SimpleRNN, unrolled: the input's product with the kernel is one matrix product for all time steps, then
-// come the nodes of each step. Keras's gates lie in the order i, f, c, o (LSTM) and z, r, h (GRU).
+// LSTM, GRU and SimpleRNN: one operator each where their activations are the usual ones. Else they are unrolled: the
+// input's product with the kernel is one matrix product for all time steps, then come the nodes of each step. Gates lie
+// in the order i, f, c, o (LSTM) and z, r, h (GRU), in Keras as in the operators.
 #include <algorithm>
 
 #include "formats/keras/translate.h"
+#include "ops/ops.h"
 
 namespace thimble::keras {
 
@@ -25,7 +27,8 @@ Tensor columns(const Tensor& kernel, int64_t begin, int64_t end) {
 
 struct Recurrent {
   const Use& use;
-  int64_t units = 0, steps = 0;
+  int64_t units = 0;
+  size_t states = 0;
   ValueId projected = kNoValue;  // [steps, gates * units]
   // Shared by all steps.
   ValueId recurrent = kNoValue, recurrent_bias = kNoValue, candidate_kernel = kNoValue;
@@ -104,8 +107,9 @@ Outcome gru_step(Recurrent& r, int64_t t) {
 }
 
 struct Kind {
+  std::string_view op;
   int64_t gates;
-  size_t states;
+  size_t biases, states;
   Outcome (*step)(Recurrent&, int64_t);
 };
 
@@ -126,32 +130,85 @@ Tensor row_of(const Tensor& matrix, int64_t row) {
                       matrix.as<float>().subspan(static_cast<size_t>(row * width), static_cast<size_t>(width)));
 }
 
-Outcome prepare(Recurrent& r, const Kind& kind) {
+// The bias of GRU's newer form has two rows: of the input and of the hidden state.
+bool has_two_biases(const Use& use) { return use.weights.size() > 2 && use.weights[2].shape.size() == 2; }
+
+struct Settings {
+  int64_t units = 0;
+  bool sequences = false, backwards = false, states = false, stateful = false, reset_after = false;
+  std::string activation, recurrent_activation;
+};
+
+Result<Settings> settings_of(const Use& use) {
+  Settings s;
+  THIMBLE_LET(s.units, use.integer("units", 1, 1, 1 << 20));
+  THIMBLE_LET(s.sequences, use.flag("return_sequences", false));
+  THIMBLE_LET(s.backwards, use.flag("go_backwards", false));
+  THIMBLE_LET(s.states, use.flag("return_state", false));
+  THIMBLE_LET(s.stateful, use.flag("stateful", false));
+  if (use.layer.class_name == "GRU") {
+    THIMBLE_LET(s.reset_after, use.flag("reset_after", use.to.keras3()));
+  }
+  const auto name = [&](const char* key) {
+    const Json json = use.config().value(key, Json());
+    return json.is_string() ? json.get<std::string>() : std::string();
+  };
+  s.activation = name("activation"), s.recurrent_activation = name("recurrent_activation");
+  return s;
+}
+
+// What a layer gives: hidden states in the order in which it saw the steps, or in the order of time, and its last
+// states.
+struct Given {
+  ValueId sequence = kNoValue;  // [1, steps, units]
+  std::vector<ValueId> states;  // [1, units] each
+  bool time_order = false;
+};
+
+// One operator, where it knows the activations.
+Result<Given> as_operator(const Use& use, const Kind& kind, const Settings& s, std::vector<ValueId> initial) {
+  const Tensor* bias = use.weights.size() > 2 ? &use.weights[2] : nullptr;
+  std::vector<ValueId> inputs(3 + kind.biases, kNoValue);
+  THIMBLE_LET(inputs[0], use.plain(use.inputs[0]));
+  inputs[1] = use.constant("kernel", use.weights[0], turned);
+  inputs[2] = use.constant("recurrent_kernel", use.weights[1], turned);
+  if (bias && has_two_biases(use)) {
+    inputs[3] = use.constant("bias", row_of(*bias, 0));
+    inputs[4] = use.constant("recurrent_bias", row_of(*bias, 1));
+  } else if (bias) {
+    inputs[3] = use.weight("bias", 2);
+  }
+  inputs.insert(inputs.end(), initial.begin(), initial.end());
+  Attrs attrs = Attrs().set("time_major", int64_t{0}).set("reverse", int64_t{s.backwards});
+  if (kind.op == "gru") attrs.set("reset_after", int64_t{s.reset_after});
+  if (kind.op == "simple_rnn") attrs.set("activation", s.activation);
+  THIMBLE_LET(const auto outputs, use.to.emit_all(use.name, kind.op, use.name, std::move(inputs), std::move(attrs)));
+  return Given{outputs.at(0), {outputs.begin() + 1, outputs.end()}, true};
+}
+
+bool has_operator(const Kind& kind, const Settings& s) {
+  if (!ops::find(kind.op)) return false;
+  if (kind.op == "simple_rnn") return s.activation == "tanh" || s.activation == "relu";
+  return s.activation == "tanh" && s.recurrent_activation == "sigmoid";
+}
+
+Outcome prepare(Recurrent& r) {
   const Use& use = r.use;
   const Shape& shape = use.inputs[0].shape;
   const int64_t units = r.units;
-  const bool two_biases = r.reset_after && use.weights.size() > 2 && use.weights[2].shape.size() == 2;
-  THIMBLE_TRY(check_weights(use, shape[2], units, kind.gates, two_biases));
   THIMBLE_LET(const ValueId x, use.reshaped(use.inputs[0].value, {shape[1], shape[2]}));
   std::vector<ValueId> inputs{x, use.constant("kernel", use.weights[0], turned)};
   if (use.weights.size() > 2)
-    inputs.push_back(two_biases ? use.constant("bias", row_of(use.weights[2], 0)) : use.weight("bias", 2));
+    inputs.push_back(has_two_biases(use) ? use.constant("bias", row_of(use.weights[2], 0)) : use.weight("bias", 2));
   THIMBLE_LET(r.projected, use.emit("fully_connected", "input", std::move(inputs)));
-  if (two_biases) r.recurrent_bias = use.constant("recurrent_bias", row_of(use.weights[2], 1));
-  if (kind.gates == 3 && !r.reset_after) {
+  if (has_two_biases(use)) r.recurrent_bias = use.constant("recurrent_bias", row_of(use.weights[2], 1));
+  if (use.layer.class_name == "GRU" && !r.reset_after) {
     r.recurrent = use.constant("recurrent_kernel", columns(use.weights[1], 0, 2 * units));
     r.candidate_kernel = use.constant("candidate_kernel", columns(use.weights[1], 2 * units, 3 * units));
   } else {
     r.recurrent = use.constant("recurrent_kernel", use.weights[1], turned);
   }
-  for (size_t i = 0; i < kind.states; ++i) {
-    if (use.inputs.size() == 1) {
-      r.state.push_back(use.constant("initial", Tensor::zeros(DType::f32, {1, units})));
-      continue;
-    }
-    THIMBLE_LET(const ValueId initial, use.reshaped(use.inputs[i + 1].value, {1, units}));
-    r.state.push_back(initial);
-  }
+  while (r.state.size() < r.states) r.state.push_back(use.constant("initial", Tensor::zeros(DType::f32, {1, units})));
   return {};
 }
 
@@ -173,71 +230,97 @@ Result<ValueId> join(const Use& use, std::vector<ValueId> rows, int64_t units) {
   return use.reshaped(rows[0], {1, steps, units});
 }
 
-Outcome check_call(const Use& use, const Kind& kind) {
+Result<Given> unrolled(const Use& use, const Kind& kind, const Settings& s, std::vector<ValueId> initial) {
+  Recurrent r{use};
+  r.units = s.units;
+  r.states = kind.states;
+  r.reset_after = s.reset_after;
+  r.state = std::move(initial);
+  const int64_t steps = use.inputs[0].shape[1];
+  if (steps > kMaxSteps)
+    return use.refuse(fmt::format("{} time steps, at most {} are unrolled", steps, kMaxSteps),
+                      "use the usual activations (tanh, sigmoid), or shorten the sequence before it");
+  THIMBLE_TRY(prepare(r));
+  std::vector<ValueId> rows;
+  for (int64_t i = 0; i < steps; ++i) {
+    THIMBLE_TRY(kind.step(r, s.backwards ? steps - 1 - i : i));
+    rows.push_back(r.state[0]);
+  }
+  Given given{.states = r.state};
+  if (s.sequences) {
+    THIMBLE_LET(given.sequence, join(use, std::move(rows), s.units));
+  }
+  return given;
+}
+
+Outcome check_call(const Use& use, const Kind& kind, const Settings& s) {
   if (use.inputs.size() != 1 && use.inputs.size() != 1 + kind.states)
     return use.damaged(fmt::format("{} inputs, expected 1 or {}", use.inputs.size(), 1 + kind.states));
   THIMBLE_TRY(use.expect_rank(3, 3));
-  const Shape& shape = use.inputs[0].shape;
-  if (shape[0] != 1) return use.refuse("inside TimeDistributed is not supported", "put it outside");
+  if (use.inputs[0].shape[0] != 1) return use.refuse("inside TimeDistributed is not supported", "put it outside");
   if (use.inputs[0].masked) return use.refuse("an input with masked time steps", "train without mask_zero and Masking");
-  THIMBLE_LET(const bool stateful, use.flag("stateful", false));
-  if (stateful)
-    return use.refuse("stateful=True (state kept from one inference to the next) is not supported",
-                      "rebuild the layer with stateful=False and give it the whole sequence");
+  if (s.stateful && use.inputs.size() > 1)
+    return use.refuse("stateful=True with an initial state is not supported", "give it one of the two");
   THIMBLE_LET(const bool time_major, use.flag("time_major", false));
   if (time_major) return use.refuse("time_major=True is not supported", "use time_major=False");
-  if (shape[1] > kMaxSteps)
-    return use.refuse(fmt::format("{} time steps, at most {} are unrolled", shape[1], kMaxSteps),
-                      "shorten the sequence, by convolutions or pooling before it");
-  return {};
+  return check_weights(use, use.inputs[0].shape[2], s.units, kind.gates, s.reset_after && has_two_biases(use));
 }
 
-Result<Flows> run(const Use& use, const Kind& kind, bool reset_after) {
-  THIMBLE_TRY(check_call(use, kind));
-  THIMBLE_LET(const bool sequences, use.flag("return_sequences", false));
-  THIMBLE_LET(const bool backwards, use.flag("go_backwards", false));
-  THIMBLE_LET(const bool states, use.flag("return_state", false));
-  Recurrent r{use};
-  r.steps = use.inputs[0].shape[1];
-  r.reset_after = reset_after;
-  THIMBLE_LET(r.units, use.integer("units", 1, 1, 1 << 20));
-  THIMBLE_TRY(prepare(r, kind));
-  std::vector<ValueId> rows;
-  for (int64_t i = 0; i < r.steps; ++i) {
-    THIMBLE_TRY(kind.step(r, backwards ? r.steps - 1 - i : i));
-    rows.push_back(r.state[0]);
+Result<Flows> run(const Use& use, const Kind& kind, bool in_time_order) {
+  THIMBLE_LET(const Settings s, settings_of(use));
+  THIMBLE_TRY(check_call(use, kind, s));
+  std::vector<ValueId> initial, kept;
+  for (size_t i = 0; i < kind.states && (s.stateful || use.inputs.size() > 1); ++i) {
+    ValueId state = kNoValue;
+    if (s.stateful) {
+      kept.push_back(
+          use.to.builder().state(fmt::format("{}/state", clean(use.name)), Tensor::zeros(DType::f32, {1, s.units})));
+      THIMBLE_LET(state, use.emit("read_variable", "state", {kept.back()}));
+    } else {
+      THIMBLE_LET(state, use.reshaped(use.inputs[i + 1].value, {1, s.units}));
+    }
+    initial.push_back(state);
   }
+  THIMBLE_LET(const Given given, has_operator(kind, s) ? as_operator(use, kind, s, std::move(initial))
+                                                       : unrolled(use, kind, s, std::move(initial)));
+  for (size_t i = 0; i < kept.size(); ++i)
+    THIMBLE_TRY(use.to.emit_all(use.name, "assign_variable", use.name + "/keep", {kept[i], given.states[i]}));
   Flows outputs;
-  if (sequences) {
-    THIMBLE_LET(const ValueId all, join(use, std::move(rows), r.units));
-    outputs.push_back({all, {1, r.steps, r.units}});
+  if (s.sequences) {
+    ValueId sequence = given.sequence;
+    if (s.backwards && in_time_order != given.time_order) {
+      THIMBLE_LET(sequence,
+                  use.emit("reverse_v2", "reverse", {sequence}, Attrs().set("axes", std::vector<int64_t>{1})));
+    }
+    outputs.push_back({sequence, {1, use.inputs[0].shape[1], s.units}});
   } else {
-    outputs.push_back({r.state[0], {1, r.units}});
+    outputs.push_back({given.states[0], {1, s.units}});
   }
-  if (states)
-    for (ValueId state : r.state) outputs.push_back({state, {1, r.units}});
+  if (s.states)
+    for (ValueId state : given.states) outputs.push_back({state, {1, s.units}});
   return outputs;
 }
 
-// Where a file does not name the activations, Keras's own hold.
-Result<Flows> with_defaults(const Use& use, const Kind& kind, bool reset_after) {
-  Layer layer = use.layer;
-  if (!layer.config.contains("activation")) layer.config["activation"] = "tanh";
-  if (!layer.config.contains("recurrent_activation")) layer.config["recurrent_activation"] = "sigmoid";
-  return run({use.to, layer, use.name, use.inputs, use.call, use.weights}, kind, reset_after);
-}
-
-Result<Flows> lstm(const Use& use) { return with_defaults(use, {4, 2, lstm_step}, false); }
-Result<Flows> simple_rnn(const Use& use) { return with_defaults(use, {1, 1, simple_step}, false); }
-Result<Flows> gru(const Use& use) {
-  THIMBLE_LET(const bool reset_after, use.flag("reset_after", use.to.keras3()));
-  return with_defaults(use, {3, 1, gru_step}, reset_after);
-}
+Result<Flows> in_keras_order(const Use& use) { return recurrent_layer(use, false); }
 
 }  // namespace
 
+Result<Flows> recurrent_layer(const Use& use, bool in_time_order) {
+  static const std::map<std::string_view, Kind> kinds{{"LSTM", {"lstm", 4, 1, 2, lstm_step}},
+                                                      {"GRU", {"gru", 3, 2, 1, gru_step}},
+                                                      {"SimpleRNN", {"simple_rnn", 1, 1, 1, simple_step}}};
+  const auto kind = kinds.find(use.layer.class_name);
+  if (kind == kinds.end()) return use.refuse("is not a recurrent layer", "use LSTM, GRU or SimpleRNN");
+  // Where a file does not name the activations, Keras's own hold.
+  Layer layer = use.layer;
+  if (!layer.config.contains("activation")) layer.config["activation"] = "tanh";
+  if (!layer.config.contains("recurrent_activation")) layer.config["recurrent_activation"] = "sigmoid";
+  return run({use.to, layer, use.name, use.inputs, use.call, use.weights}, kind->second, in_time_order);
+}
+
 std::span<const NamedHandler> recurrent_layers() {
-  static constexpr NamedHandler kTable[] = {{"LSTM", lstm}, {"GRU", gru}, {"SimpleRNN", simple_rnn}};
+  static constexpr NamedHandler kTable[] = {
+      {"LSTM", in_keras_order}, {"GRU", in_keras_order}, {"SimpleRNN", in_keras_order}};
   return kTable;
 }
 

@@ -32,8 +32,8 @@ Outcome Translator::count_call(const std::string& layer) {
   return {};
 }
 
-Result<ValueId> Translator::emit(const std::string& layer, std::string_view op, const std::string& name,
-                                 std::vector<ValueId> inputs, Attrs attrs) {
+Result<std::vector<ValueId>> Translator::emit_all(const std::string& layer, std::string_view op,
+                                                  const std::string& name, std::vector<ValueId> inputs, Attrs attrs) {
   const OpSpec* spec = ops::find(op);
   if (!spec)
     return fail(ErrorCode::unsupported, fmt::format("needs operator {}, which thimble does not have", op), clean(layer),
@@ -43,15 +43,20 @@ Result<ValueId> Translator::emit(const std::string& layer, std::string_view op, 
   if (constant_bytes_ > kMaxConstantBytes)
     return fail(ErrorCode::unsupported, fmt::format("more than {} bytes of constants", kMaxConstantBytes),
                 clean(layer));
-  auto outputs = builder_.node(*spec, clean(name), std::move(inputs), std::move(attrs));
-  if (!outputs) return tl::unexpected<Error>(std::move(outputs).error());
-  const ValueId output = outputs->at(0);
-  if (too_large(shape_of(output)))
-    return fail(
-        ErrorCode::unsupported,
-        fmt::format("makes a tensor {}, at most {} elements are possible", to_string(shape_of(output)), kMaxElements),
-        clean(layer));
-  return output;
+  THIMBLE_LET(auto outputs, builder_.node(*spec, clean(name), std::move(inputs), std::move(attrs)));
+  for (ValueId output : outputs)
+    if (too_large(shape_of(output)))
+      return fail(
+          ErrorCode::unsupported,
+          fmt::format("makes a tensor {}, at most {} elements are possible", to_string(shape_of(output)), kMaxElements),
+          clean(layer));
+  return outputs;
+}
+
+Result<ValueId> Translator::emit(const std::string& layer, std::string_view op, const std::string& name,
+                                 std::vector<ValueId> inputs, Attrs attrs) {
+  THIMBLE_LET(const auto outputs, emit_all(layer, op, name, std::move(inputs), std::move(attrs)));
+  return outputs.at(0);
 }
 
 ValueId Translator::constant(const std::string& name, Tensor tensor) {

@@ -33,7 +33,10 @@ class Translator {
   const Shape& shape_of(ValueId id) const { return builder_[id].type.shape; }
   DType dtype_of(ValueId id) const { return builder_[id].type.dtype; }
 
-  // Adds a node with one output. Errors: unsupported when there is no such op, naming `layer`.
+  // Adds a node. Errors: unsupported when there is no such op, naming `layer`.
+  Result<std::vector<ValueId>> emit_all(const std::string& layer, std::string_view op, const std::string& name,
+                                        std::vector<ValueId> inputs, Attrs attrs = {});
+  // The first output of the node.
   Result<ValueId> emit(const std::string& layer, std::string_view op, const std::string& name,
                        std::vector<ValueId> inputs, Attrs attrs = {});
   // The value under another shape; free where it has that shape already.
@@ -94,6 +97,10 @@ struct Use {
 
 // What each layer does with its inputs. Errors: unsupported, bad_data.
 using Handler = Result<Flows> (*)(const Use& use);
+// LSTM, GRU and SimpleRNN. in_time_order: a layer that goes backwards gives its sequence in the order of time, and not,
+// as Keras does, the last step first.
+Result<Flows> recurrent_layer(const Use& use, bool in_time_order);
+
 // Null for classes that are not known.
 Handler find_handler(const Layer& layer);
 std::vector<std::string> known_layers();

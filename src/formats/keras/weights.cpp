@@ -65,6 +65,7 @@ std::vector<Slot> slots_of(const Layer& layer) {
     const bool rms = is_set(config, "rms_scaling", false);
     return numbered({{"gamma", is_set(config, "scale") || rms}, {"beta", is_set(config, "center") && !rms}});
   }
+  if (kind == "RMSNormalization") return numbered({{"scale", true}});
   if (kind == "Normalization") {
     if (!config.value("mean", Json()).is_null()) return {};
     auto slots = numbered({{"mean", true}, {"variance", true}, {"count", true}});

@@ -37,13 +37,6 @@ Result<Flows> time_distributed(const Use& use) {
   return outputs;
 }
 
-// The later time step first.
-Result<Flow> reversed(const Use& use, const Flow& flow) {
-  THIMBLE_LET(const ValueId x, use.plain(flow));
-  THIMBLE_LET(const ValueId y, use.emit("reverse_v2", "reverse", {x}, Attrs().set("axes", std::vector<int64_t>{1})));
-  return Flow{y, flow.shape};
-}
-
 Result<Flows> merge_directions(const Use& use, const Flow& forward, const Flow& backward) {
   const Json mode = use.config().value("merge_mode", Json("concat"));
   if (mode.is_null()) return Flows{forward, backward};
@@ -60,7 +53,6 @@ Result<Flows> merge_directions(const Use& use, const Flow& forward, const Flow& 
 Result<Flows> bidirectional(const Use& use) {
   THIMBLE_TRY(use.expect_inputs(1));
   THIMBLE_LET(Layer forward, inner_layer(use));
-  THIMBLE_LET(const Handler handler, handler_of(use, forward));
   Layer backward = forward;
   if (const auto own = use.config().find("backward_layer"); own != use.config().end() && own->is_object()) {
     THIMBLE_LET(backward, parse_layer(*own));
@@ -72,16 +64,12 @@ Result<Flows> bidirectional(const Use& use) {
   if (forward.config.value("return_state", Json(false)) == Json(true))
     return use.refuse("return_state=True is not supported", "use return_state=False");
   const auto half = use.weights.size() / 2;
-  THIMBLE_LET(const Flows ahead,
-              handler({use.to, forward, use.name + "/forward", use.inputs, nullptr, use.weights.first(half)}));
-  THIMBLE_LET(const Flows back,
-              handler({use.to, backward, use.name + "/backward", use.inputs, nullptr, use.weights.subspan(half)}));
-  Flow last = back.at(0);
-  // The backward layer's outputs come in the order in which it saw the steps.
-  if (forward.config.value("return_sequences", Json(false)) == Json(true)) {
-    THIMBLE_LET(last, reversed(use, last));
-  }
-  return merge_directions(use, ahead.at(0), last);
+  const auto in_direction = [&](const Layer& layer, const char* part, std::span<const Tensor> weights) {
+    return recurrent_layer({use.to, layer, use.name + part, use.inputs, nullptr, weights}, true);
+  };
+  THIMBLE_LET(const Flows ahead, in_direction(forward, "/forward", use.weights.first(half)));
+  THIMBLE_LET(const Flows back, in_direction(backward, "/backward", use.weights.subspan(half)));
+  return merge_directions(use, ahead.at(0), back.at(0));
 }
 
 }  // namespace
