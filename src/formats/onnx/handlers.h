@@ -43,6 +43,8 @@ Result<Items> emit_move(Call& call, std::string_view op, const Item& x, const Or
                         const std::vector<ValueId>& further = {});
 // begin and size of each ONNX axis.
 Result<Item> emit_slice(Call& call, const Item& x, const Shape& begin, const Shape& size);
+// Any number of values along an axis of the graph: in groups, as a kernel takes few operands.
+Result<ValueId> emit_concat(Importer& in, std::vector<ValueId> ids, int64_t axis, const Quantization& output = {});
 // Constant indices along one ONNX axis.
 Result<Item> emit_gather(Call& call, const Item& x, size_t axis, const std::vector<int64_t>& indices);
 // A float32 item stored as int8 in just this scale.

@@ -38,11 +38,10 @@ Result<Items> concat(Call& call) {
     THIMBLE_LET(const ValueId id, call.in.in_order(item, order));
     ids.push_back(id);
   }
-  Attrs attrs;
-  attrs.set("axis", place_of(axis, order));
-  THIMBLE_LET(Items out, call.in.emit("concatenation", ids, attrs, order, q));
-  out[0].type = first->type;
-  return out;
+  THIMBLE_LET(const ValueId id, emit_concat(call.in, std::move(ids), place_of(axis, order), q));
+  Item result{.type = first->type, .id = id, .order = order};
+  result.shape = result.before = unpermuted(call.in.builder[id].type.shape, order);
+  return Items{result};
 }
 
 Result<Items> split(Call& call) {
@@ -350,6 +349,27 @@ Result<Item> emit_slice(Call& call, const Item& x, const Shape& begin, const Sha
   attrs.set("begin", permuted(begin, order)).set("size", permuted(size, order));
   THIMBLE_LET(const Items out, emit_move(call, "slice", x, order, attrs));
   return out[0];
+}
+
+Result<ValueId> emit_concat(Importer& in, std::vector<ValueId> ids, int64_t axis, const Quantization& output) {
+  constexpr size_t kMost = 24;
+  Attrs attrs;
+  attrs.set("axis", axis);
+  while (ids.size() > 1) {
+    std::vector<ValueId> joined;
+    for (size_t at = 0; at < ids.size(); at += kMost) {
+      const std::vector<ValueId> group(ids.begin() + static_cast<ptrdiff_t>(at),
+                                       ids.begin() + static_cast<ptrdiff_t>(std::min(at + kMost, ids.size())));
+      if (group.size() == 1) {
+        joined.push_back(group[0]);
+        continue;
+      }
+      THIMBLE_LET(const Items out, in.emit("concatenation", group, attrs, {}, output));
+      joined.push_back(out[0].id);
+    }
+    ids = std::move(joined);
+  }
+  return ids[0];
 }
 
 Result<Item> emit_gather(Call& call, const Item& x, size_t axis, const std::vector<int64_t>& indices) {
