@@ -146,6 +146,15 @@ Result<std::vector<int64_t>> positive_indices(const std::vector<int64_t>& given,
   return indices;
 }
 
+// Computed indices may be negative, which counts from the end: their remainder does not.
+Result<ValueId> counted_from_start(Call& call, const Item& indices, const std::vector<int64_t>& extents) {
+  THIMBLE_LET(const Item extent,
+              call.in.constant_item(integer_tensor(indices.type, {static_cast<int64_t>(extents.size())}, extents)));
+  THIMBLE_LET(const Item positive, emit_binary(call, "floor_mod", indices, extent));
+  THIMBLE_LET(const Item shaped, call.in.reshaped(positive, indices.shape));
+  return call.in.plain(shaped);
+}
+
 Result<Items> gather(Call& call) {
   THIMBLE_LET(const Item* x, call.input(0));
   THIMBLE_LET(const Item* indices, call.input(1));
@@ -159,7 +168,7 @@ Result<Items> gather(Call& call) {
     THIMBLE_LET(const Item y, emit_gather(call, *x, axis, known));
     return only(call.in.reshaped(y, shape));
   }
-  THIMBLE_LET(const ValueId index, call.in.plain(*indices));
+  THIMBLE_LET(const ValueId index, counted_from_start(call, *indices, {x->shape[axis]}));
   Attrs attrs;
   attrs.set("axis", static_cast<int64_t>(axis)).set("batch_dims", int64_t{0});
   return emit_move(call, "gather", *x, same_order(x->rank()), attrs, {index});
@@ -169,18 +178,21 @@ Result<Items> gather_nd(Call& call) {
   THIMBLE_LET(const Item* x, call.input(0));
   THIMBLE_LET(const Item* indices, call.input(1));
   if (call.integer("batch_dims") != 0) return refuse("GatherND with batch_dims", "use batch_dims = 0");
-  Item index = *indices;
-  if (indices->constant && !indices->shape.empty()) {
-    THIMBLE_LET(std::vector<int64_t> given, call.constant_integers(1));
-    const auto depth = static_cast<size_t>(indices->shape.back());
-    if (depth > x->rank())
-      return damaged(fmt::format("indices {} into {}", to_string(indices->shape), to_string(x->shape)));
-    for (size_t i = 0; i < given.size(); ++i) {
-      THIMBLE_LET(const auto one, positive_indices({given[i]}, x->shape[i % std::max<size_t>(depth, 1)]));
-      given[i] = one[0];
-    }
-    THIMBLE_LET(index, call.in.constant_item(integer_tensor(DType::i32, indices->shape, given)));
+  const size_t depth = indices->shape.empty() ? 0 : static_cast<size_t>(indices->shape.back());
+  if (depth == 0 || depth > x->rank())
+    return damaged(fmt::format("indices {} into {}", to_string(indices->shape), to_string(x->shape)));
+  if (!indices->constant) {
+    THIMBLE_LET(
+        const ValueId id,
+        counted_from_start(call, *indices, Shape(x->shape.begin(), x->shape.begin() + static_cast<ptrdiff_t>(depth))));
+    return emit_move(call, "gather_nd", *x, same_order(x->rank()), {}, {id});
   }
+  THIMBLE_LET(std::vector<int64_t> given, call.constant_integers(1));
+  for (size_t i = 0; i < given.size(); ++i) {
+    THIMBLE_LET(const auto one, positive_indices({given[i]}, x->shape[i % depth]));
+    given[i] = one[0];
+  }
+  THIMBLE_LET(const Item index, call.in.constant_item(integer_tensor(DType::i32, indices->shape, given)));
   THIMBLE_LET(const ValueId id, call.in.plain(index));
   return emit_move(call, "gather_nd", *x, same_order(x->rank()), {}, {id});
 }

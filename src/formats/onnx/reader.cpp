@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "formats/onnx/handlers.h"
+#include "formats/onnx/wire.h"
 #include "graph/passes/fuse_activation.h"
 
 namespace thimble {
@@ -249,9 +250,12 @@ Result<Graph> read_onnx(std::span<const uint8_t> bytes, const OnnxOptions& optio
   using namespace onnx_import;
   if (bytes.size() > kMaxFileBytes)
     return refuse(fmt::format("the model has {} bytes; at most {} are read", bytes.size(), kMaxFileBytes));
+  if (!parts_are_bounded(bytes))
+    return refuse(
+        fmt::format("the model has more than {} parts, or messages {} deep in each other", kMaxParts, kMaxDepth));
   ::onnx::ModelProto model;
   google::protobuf::io::CodedInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
-  stream.SetRecursionLimit(32);
+  stream.SetRecursionLimit(kMaxDepth + 1);
   if (bytes.empty() || !model.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage() || !model.has_graph())
     return fail(ErrorCode::bad_data,
                 fmt::format("not an ONNX model: {} bytes that are not its protocol buffer", bytes.size()), {},

@@ -1,0 +1,220 @@
+// What is read from small ONNX models, and that damaged ones are refused with one error.
+#include "formats/onnx/onnx.h"
+
+#include <gtest/gtest.h>
+
+#include "core/rng.h"
+#include "formats/model_file.h"
+#include "formats/onnx/wire.h"
+#include "formats/onnx_sample.h"
+#include "graph/op_spec.h"
+#include "ops/ops.h"
+#include "plan/session.h"
+
+using namespace thimble;
+
+namespace {
+
+std::vector<std::string> ops_of(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const Node& node : graph.nodes) names.emplace_back(node.op->name);
+  return names;
+}
+
+Error error_of(const OnnxSample& sample) {
+  const auto graph = read_onnx(sample.bytes());
+  EXPECT_FALSE(graph);
+  if (graph) return {};
+  EXPECT_FALSE(graph.error().message.empty());
+  return graph.error();
+}
+
+void survive(std::span<const uint8_t> bytes) {
+  const auto graph = read_onnx(bytes);
+  if (!graph) {
+    EXPECT_FALSE(graph.error().message.empty());
+    return;
+  }
+  const auto plan = make_plan(*graph, {});
+  if (!plan) {
+    EXPECT_FALSE(plan.error().message.empty());
+  }
+}
+
+OnnxSample relu(std::vector<int64_t> shape) {
+  return OnnxSample().input("x", std::move(shape)).node("Relu", {"x"}, {"y"}).output("y");
+}
+
+std::vector<OnnxSample> seeds() { return {sample_cnn(), sample_qdq(), relu({1, 4})}; }
+
+}  // namespace
+
+TEST(Onnx, AConvolutionalNetworkHasOneTransposeAndThatAtTheInput) {
+  const auto graph = read_onnx(sample_cnn().bytes());
+  ASSERT_TRUE(graph) << to_string(graph.error());
+  EXPECT_EQ(ops_of(*graph),
+            (std::vector<std::string>{"transpose", "conv2d", "max_pool2d", "reshape", "fully_connected"}));
+  EXPECT_EQ(graph->nodes[1].attrs.word("activation"), "relu");
+  EXPECT_EQ((*graph)[graph->inputs[0]].type.shape, (Shape{1, 2, 6, 6}));
+}
+
+TEST(Onnx, ACameraGivesItsChannelsLast) {
+  const auto graph = read_onnx(sample_cnn().bytes(), {.nhwc_inputs = true});
+  ASSERT_TRUE(graph) << to_string(graph.error());
+  EXPECT_EQ(ops_of(*graph), (std::vector<std::string>{"conv2d", "max_pool2d", "reshape", "fully_connected"}));
+  EXPECT_EQ((*graph)[graph->inputs[0]].type.shape, (Shape{1, 6, 6, 2}));
+}
+
+TEST(Onnx, QuantisedPairsBecomeAnInt8Layer) {
+  if (!ops::find("quantize")) GTEST_SKIP() << "no operator quantize";
+  const auto graph = read_onnx(sample_qdq().bytes());
+  ASSERT_TRUE(graph) << to_string(graph.error());
+  const auto conv = std::ranges::find_if(graph->nodes, [](const Node& node) { return node.op->name == "conv2d"; });
+  ASSERT_NE(conv, graph->nodes.end());
+  const Value& input = (*graph)[conv->inputs[0]];
+  EXPECT_EQ(input.type.dtype, DType::i8);
+  EXPECT_EQ(input.quantization, (Quantization{{0.05f}, {-8}}));  // uint8's 120
+  EXPECT_EQ((*graph)[conv->inputs[1]].quantization.scale, (std::vector<float>{0.02f, 0.03f}));
+  EXPECT_EQ((*graph)[conv->outputs[0]].quantization, (Quantization{{0.1f}, {0}}));
+}
+
+TEST(Onnx, AnOpenBatchIsOne) {
+  OnnxSample sample = relu({0, 4});
+  sample.proto()
+      .mutable_graph()
+      ->mutable_input(0)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->mutable_shape()
+      ->mutable_dim(0)
+      ->set_dim_param("N");
+  const auto graph = read_onnx(sample.bytes());
+  ASSERT_TRUE(graph) << to_string(graph.error());
+  EXPECT_EQ((*graph)[graph->inputs[0]].type.shape, (Shape{1, 4}));
+}
+
+TEST(Onnx, ShapeArithmeticIsDoneWhileReading) {
+  OnnxSample sample;
+  sample.input("x", {1, 3, 4})
+      .integers("zero", {}, {0})
+      .integers("rest", {1}, {-1})
+      .integers("axis", {1}, {0})
+      .node("Shape", {"x"}, {"s"})
+      .node("Gather", {"s", "zero"}, {"n"})
+      .node("Unsqueeze", {"n", "axis"}, {"n1"})
+      .node("Concat", {"n1", "rest"}, {"shape"}, {{"axis", {0}}})
+      .node("Reshape", {"x", "shape"}, {"y"})
+      .output("y");
+  const auto graph = read_onnx(sample.bytes());
+  ASSERT_TRUE(graph) << to_string(graph.error());
+  EXPECT_EQ(ops_of(*graph), (std::vector<std::string>{"reshape"}));
+  EXPECT_EQ((*graph)[graph->outputs[0]].type.shape, (Shape{1, 12}));
+}
+
+TEST(Onnx, TheKindOfAFileIsToldByItsContent) {
+  const auto model = read_model(sample_cnn().bytes(), "model.bin");
+  ASSERT_TRUE(model) << to_string(model.error());
+  EXPECT_EQ(model->format, "onnx");
+}
+
+TEST(Onnx, AnUnknownOperatorIsNamedWithItsLayer) {
+  OnnxSample sample = relu({1, 4});
+  sample.node("Frobnicate", {"y"}, {"z"});
+  const Error error = error_of(sample);
+  EXPECT_EQ(error.code, ErrorCode::unsupported);
+  EXPECT_NE(error.message.find("Frobnicate"), std::string::npos);
+  EXPECT_NE(error.where.find("Frobnicate_z"), std::string::npos);
+  EXPECT_FALSE(error.hint.empty());
+}
+
+TEST(OnnxHostile, StructuresThatCannotBe) {
+  EXPECT_EQ(
+      error_of(OnnxSample().input("x", {1, 4}).node("Relu", {"y"}, {"z"}).node("Relu", {"z"}, {"y"}).output("y")).code,
+      ErrorCode::bad_data);  // a cycle
+  EXPECT_EQ(error_of(OnnxSample().input("x", {1, 4}).node("Relu", {"gone"}, {"y"}).output("y")).code,
+            ErrorCode::bad_data);
+  EXPECT_EQ(error_of(relu({1, 4}).node("Relu", {"x"}, {"y"})).code, ErrorCode::bad_data);  // written twice
+  EXPECT_EQ(error_of(OnnxSample().input("x", {1, 4}).node("Relu", {"x"}, {"y"}).output("z")).code, ErrorCode::bad_data);
+  error_of(OnnxSample().input("x", {1, 4}).node("Relu", {}, {"y"}).output("y"));
+  error_of(OnnxSample().input("x", {1, 4}).output("x"));
+  error_of(relu({1, int64_t{1} << 40}));
+  error_of(relu({1, -5}));
+  error_of(relu(std::vector<int64_t>(64, 1)));
+  error_of(OnnxSample(99).input("x", {1}).node("Relu", {"x"}, {"y"}).output("y"));
+}
+
+TEST(OnnxHostile, ClaimsOfMemory) {
+  OnnxSample sample;
+  sample.integers("shape", {3}, {1 << 20, 1 << 20, 1 << 20}).node("ConstantOfShape", {"shape"}, {"y"}).output("y");
+  error_of(sample);
+  OnnxSample truncated = sample_cnn();
+  truncated.proto().mutable_graph()->mutable_initializer(0)->set_dims(0, 1 << 30);
+  error_of(truncated);
+  OnnxSample negative = sample_cnn();
+  negative.proto().mutable_graph()->mutable_initializer(0)->set_dims(0, -4);
+  error_of(negative);
+  // Nodes of two bytes each.
+  std::vector<uint8_t> many = {0x3A, 0x80, 0x89, 0x7A};  // a graph of 2,000,000 bytes
+  for (int i = 0; i < 1000000; ++i) many.insert(many.end(), {0x0A, 0x00});
+  EXPECT_FALSE(read_onnx(many));
+}
+
+TEST(OnnxHostile, MessagesDeepInEachOther) {
+  onnx::ModelProto model;
+  onnx::GraphProto* graph = model.mutable_graph();
+  for (int i = 0; i < 90; ++i) graph = graph->add_node()->add_attribute()->mutable_g();
+  const std::string text = model.SerializeAsString();
+  EXPECT_FALSE(onnx_import::parts_are_bounded({reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
+  EXPECT_FALSE(read_onnx({reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
+}
+
+TEST(OnnxHostile, NonsenseAttributes) {
+  constexpr int64_t kNumbers[] = {0, -1, 1, 3, 1 << 30, INT64_MAX, INT64_MIN};
+  const OnnxSample sample = sample_cnn();
+  for (int node = 0; node < OnnxSample(sample).proto().graph().node_size(); ++node)
+    for (const char* name :
+         {"pads", "strides", "kernel_shape", "dilations", "group", "axis", "ceil_mode", "auto_pad", "transB"})
+      for (int64_t number : kNumbers)
+        for (int count : {1, 2, 4}) {
+          OnnxSample damaged = sample;
+          auto& attributes = *damaged.proto().mutable_graph()->mutable_node(node)->mutable_attribute();
+          for (int i = attributes.size() - 1; i >= 0; --i)
+            if (attributes[i].name() == name) attributes.DeleteSubrange(i, 1);
+          auto& attribute = *attributes.Add();
+          attribute.set_name(name);
+          attribute.set_i(number);
+          attribute.set_s("SAME_LOWER");
+          for (int i = 0; i < count; ++i) attribute.add_ints(number);
+          survive(damaged.bytes());
+        }
+}
+
+TEST(OnnxHostile, Truncated) {
+  for (const OnnxSample& sample : seeds()) {
+    const auto bytes = sample.bytes();
+    for (size_t size = 0; size < bytes.size(); size += 7) survive(std::span(bytes).first(size));
+  }
+}
+
+TEST(OnnxHostile, BytesFlipped) {
+  uint64_t seed = 0;
+  for (const OnnxSample& sample : seeds()) {
+    const auto model = sample.bytes();
+    Rng rng({20240601, seed++});
+    for (int i = 0; i < 3000; ++i) {
+      std::vector<uint8_t> bytes = model;
+      for (uint64_t flips = 1 + rng.below(4); flips > 0; --flips)
+        bytes[rng.below(bytes.size())] = static_cast<uint8_t>(rng.next());
+      survive(bytes);
+    }
+  }
+}
+
+// For fuzz/onnx_fuzz.
+TEST(OnnxHostile, Seeds) {
+  const char* folder = std::getenv("THIMBLE_ONNX_SEEDS");
+  if (!folder) GTEST_SKIP() << "THIMBLE_ONNX_SEEDS names no folder";
+  int number = 0;
+  for (const OnnxSample& sample : seeds())
+    ASSERT_TRUE(write_bytes(Path(folder) / fmt::format("{}.onnx", number++), sample.bytes()));
+}
