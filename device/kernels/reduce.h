@@ -5,13 +5,15 @@
 #include "device/base/fixed_point.h"
 #include "device/base/params.h"
 
+// Extents and strides (in elements of the input) of the kept and the reduced axes.
+#define THIMBLE_REDUCED_AXES                                                                            \
+  kept_0, kept_1, kept_2, kept_stride_0, kept_stride_1, kept_stride_2, reduced_0, reduced_1, reduced_2, \
+      reduced_stride_0, reduced_stride_1, reduced_stride_2
+
 namespace thimble {
 namespace device {
 
-// Extents and strides (in elements of the input) of the kept and the reduced axes; all parameter blocks of this file
-// begin so.
-THIMBLE_PARAMS(ReduceParams, kept_0, kept_1, kept_2, kept_stride_0, kept_stride_1, kept_stride_2, reduced_0, reduced_1,
-               reduced_2, reduced_stride_0, reduced_stride_1, reduced_stride_2);
+THIMBLE_PARAMS(ReduceParams, THIMBLE_REDUCED_AXES);
 
 // visit(first element of its window), for each output in turn.
 template <class Params, class T, class Visit>
@@ -37,9 +39,7 @@ inline void for_each_reduced(const Params& p, T* corner, Visit&& visit) {
 
 // sum_offset = input zero point * elements of a window. multiplier and shift hold input scale / output scale, for the
 // mean divided by the elements of a window.
-THIMBLE_PARAMS(SumQuantizedParams, kept_0, kept_1, kept_2, kept_stride_0, kept_stride_1, kept_stride_2, reduced_0,
-               reduced_1, reduced_2, reduced_stride_0, reduced_stride_1, reduced_stride_2, sum_offset, multiplier,
-               shift, output_zero_point);
+THIMBLE_PARAMS(SumQuantizedParams, THIMBLE_REDUCED_AXES, sum_offset, multiplier, shift, output_zero_point);
 
 // Arithmetic: TFLite reference (a sum in 32 bits, which wraps where it overflows, is requantised once).
 template <class T>
@@ -60,8 +60,7 @@ inline void sum_s16(const SumQuantizedParams& p, const int16_t* input, int16_t* 
 }
 
 // divisor: 1, or for the mean the elements of a window.
-THIMBLE_PARAMS(SumParams, kept_0, kept_1, kept_2, kept_stride_0, kept_stride_1, kept_stride_2, reduced_0, reduced_1,
-               reduced_2, reduced_stride_0, reduced_stride_1, reduced_stride_2, divisor);
+THIMBLE_PARAMS(SumParams, THIMBLE_REDUCED_AXES, divisor);
 
 inline void sum_f32(const SumParams& p, const float* input, float* output) {
   const auto divisor = static_cast<float>(p.divisor);
@@ -155,9 +154,7 @@ inline void reduce_prod_i32(const ReduceParams& p, const int32_t* input, int32_t
 }
 
 // multiplier in [0, 32767] and shift: input scale / (output scale)^(1 / elements of a window), in 16 bits.
-THIMBLE_PARAMS(ProdQuantizedParams, kept_0, kept_1, kept_2, kept_stride_0, kept_stride_1, kept_stride_2, reduced_0,
-               reduced_1, reduced_2, reduced_stride_0, reduced_stride_1, reduced_stride_2, input_zero_point, multiplier,
-               shift, output_zero_point);
+THIMBLE_PARAMS(ProdQuantizedParams, THIMBLE_REDUCED_AXES, input_zero_point, multiplier, shift, output_zero_point);
 
 // Arithmetic: TFLite reference. The product is rescaled after every factor but the last, and once at the end.
 template <class T>

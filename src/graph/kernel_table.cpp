@@ -16,6 +16,7 @@
 #include "device/kernels/gather.h"
 #include "device/kernels/l2_normalization.h"
 #include "device/kernels/lstm.h"
+#include "device/kernels/one_hot.h"
 #include "device/kernels/pool2d.h"
 #include "device/kernels/recurrent.h"
 #include "device/kernels/reduce.h"

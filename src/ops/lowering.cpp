@@ -77,6 +77,11 @@ std::string_view kernel_suffix(DType dtype) {
   return "f32";
 }
 
+Operand operand_of(const Graph& graph, ValueId id) {
+  if (graph[id].constant) return *graph[id].constant;
+  return id;
+}
+
 Result<AxisExtents> axis_extents(int64_t axis, const Shape& shape) {
   const auto rank = static_cast<int64_t>(shape.size());
   const int64_t index = axis < 0 ? axis + rank : axis;

@@ -62,6 +62,9 @@ inline Result<DType> kernel_dtype(const LowerArgs& args, std::initializer_list<D
 // How names of kernels end: "s8", "s16", "u8" (also of conditions), "i32", "i64", "f32".
 std::string_view kernel_suffix(DType dtype);
 
+// An input as an operand: its data where it is constant.
+Operand operand_of(const Graph& graph, ValueId id);
+
 // A shape seen from one axis: [outer, count, inner].
 struct AxisExtents {
   size_t axis = 0;

@@ -59,11 +59,6 @@ Result<KernelCall> product_call(const BinaryNode& node, std::string_view stem, d
 
 }  // namespace
 
-Operand operand_of(const Graph& graph, ValueId id) {
-  if (graph[id].constant) return *graph[id].constant;
-  return id;
-}
-
 Result<BinaryNode> binary_node(const LowerArgs& args) {
   const Value& a = args.graph[args.node.inputs[0]];
   const Value& b = args.graph[args.node.inputs[1]];

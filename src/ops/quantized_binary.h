@@ -31,7 +31,4 @@ Result<KernelCall> quantized_quotient(const BinaryNode& node);
 Result<KernelCall> quantized_squared_difference(const BinaryNode& node);
 Result<KernelCall> quantized_prelu(const BinaryNode& node);
 
-// The operand of a kernel for an input: its data where it is constant.
-Operand operand_of(const Graph& graph, ValueId id);
-
 }  // namespace thimble::ops
