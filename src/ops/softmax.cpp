@@ -97,8 +97,11 @@ Result<std::vector<KernelCall>> lower_int16(const LowerArgs& args) {
   const Rows rows = rows_of(input);
   if (rows.depth > 65535)
     return cannot_lower(args.node, fmt::format("int16 softmax takes up to 65535 classes, found {}", rows.depth));
-  const Multiplier m =
-      quantize_multiplier(static_cast<double>(scale_of(input)) * args.node.attrs.real("beta", 1.0) / (10.0 / 65535.0));
+  const double real = static_cast<double>(scale_of(input)) * args.node.attrs.real("beta", 1.0) / (10.0 / 65535.0);
+  if (!std::isfinite(real) || real < 0)
+    return cannot_lower(args.node,
+                        fmt::format("beta must be a positive number, found {}", args.node.attrs.real("beta", 1.0)));
+  const Multiplier m = quantize_multiplier(real);
   constexpr float kRange = 65535;
   auto call = KernelCall::make("softmax_s16", device::SoftmaxS16Params{rows.count, rows.depth, m.multiplier, m.shift});
   call.operand(args.node.inputs[0])
