@@ -239,7 +239,10 @@ Result<Layer> parse_layer(const Json& json) {
   if (!config.is_object()) return damaged("a layer's settings are no JSON object", layer.class_name);
   layer.name = json.contains("name") ? json["name"].get<std::string>() : config.value("name", layer.class_name);
   const Json module = json.value("module", Json());
-  layer.operation = module.is_string() && module.get<std::string>().starts_with("keras.src.ops");
+  // The legacy form does not say it: a function has a name and no other setting.
+  layer.operation = module.is_string()
+                        ? module.get<std::string>().starts_with("keras.src.ops")
+                        : config.size() == 1 && config.contains("name") && json.contains("inbound_nodes");
   layer.trainable = config.value("trainable", Json(true)) != Json(false);
   if (is_model(layer.class_name)) {
     THIMBLE_LET(Model model, parse_model(json));

@@ -131,7 +131,8 @@ Result<std::vector<int64_t>> axes_of(const Use& use) {
   return axes;
 }
 
-// (x - mean) / sqrt(mean of squares + epsilon) over some axes, then gamma and beta; without the mean when it is "rms".
+// (x - mean) / sqrt(variance + epsilon) over some axes, then gamma and beta. With rms_scaling the mean stays in x, but
+// not in the variance; RMSNormalization knows no mean at all.
 Result<Flows> layer_normalization(const Use& use) {
   THIMBLE_TRY(use.expect_inputs(1));
   THIMBLE_TRY(use.expect_rank(2, 8));
@@ -145,24 +146,24 @@ Result<Flows> layer_normalization(const Use& use) {
   scaled = scaled || rms, centred = centred && !rms;
   THIMBLE_LET(const std::vector<int64_t> axes, axes_of(use));
   Shape weights(input.shape.size(), 1);
-  int64_t count = 1;
-  for (int64_t axis : axes) count *= weights[static_cast<size_t>(axis)] = input.shape[static_cast<size_t>(axis)];
+  for (int64_t axis : axes) weights[static_cast<size_t>(axis)] = input.shape[static_cast<size_t>(axis)];
   const Attrs reduce = Attrs().set("axes", axes).set("keep_dims", int64_t{1});
   THIMBLE_LET(ValueId x, use.plain(input));
-  if (!rms) {
+  ValueId centred_x = x;
+  if (!rms_layer) {
     THIMBLE_LET(const ValueId mean, use.emit("mean", "mean", {x}, reduce));
-    THIMBLE_LET(x, use.emit("sub", "centred", {x, mean}));
+    THIMBLE_LET(centred_x, use.emit("sub", "centred", {x, mean}));
   }
-  THIMBLE_LET(ValueId spread, use.emit("mul", "square", {x, x}));
+  THIMBLE_LET(ValueId spread, use.emit("mul", "square", {centred_x, centred_x}));
   THIMBLE_LET(spread, use.emit("mean", "variance", {spread}, reduce));
   const ValueId least = use.scalar("epsilon", static_cast<float>(epsilon));
   THIMBLE_LET(spread, use.emit("add", "spread", {spread, least}));
   THIMBLE_LET(spread, use.emit("rsqrt", "rsqrt", {spread}));
-  THIMBLE_LET(x, use.emit("mul", "normal", {x, spread}));
+  THIMBLE_LET(x, use.emit("mul", "normal", {rms ? x : centred_x, spread}));
   size_t slot = 0;
   for (const auto& [op, part, present] : {std::tuple{"mul", "gamma", scaled}, std::tuple{"add", "beta", centred}}) {
     if (!present) continue;
-    if (slot >= use.weights.size() || use.weights[slot].size() != count)
+    if (slot >= use.weights.size() || use.weights[slot].size() != element_count(weights))
       return use.damaged(fmt::format("{} does not match its input {}", part, to_string(input.shape)));
     THIMBLE_LET(x, use.emit(op, part, {x, use.constant(part, Tensor::from(weights, use.weights[slot].as<float>()))}));
     ++slot;
@@ -190,7 +191,8 @@ Result<Flows> embedding(const Use& use) {
   THIMBLE_TRY(use.expect_inputs(1));
   THIMBLE_TRY(use.expect_rank(1, 6));
   const Flow& input = use.inputs[0];
-  if (use.weights.size() != 1 || use.weights[0].shape.size() != 2) return use.damaged("its table must have two axes");
+  if (use.weights.size() != 1 || use.weights[0].shape.size() != 2 || use.weights[0].size() == 0)
+    return use.damaged("its table must have two axes");
   THIMBLE_LET(const bool masked, use.flag("mask_zero", false));
   THIMBLE_LET(ValueId indices, use.plain(input));
   if (use.to.dtype_of(indices) != DType::i32) {

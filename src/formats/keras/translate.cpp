@@ -280,7 +280,8 @@ Handler find_handler(const Layer& layer) {
     const Json& function = setting(layer.config, "function");
     return function.is_string() ? find_in(operations(), function.get<std::string>()) : nullptr;
   }
-  if (layer.operation) return find_in(operations(), layer.class_name);
+  if (layer.operation)
+    if (const Handler handler = find_in(operations(), layer.class_name)) return handler;
   for (const auto table : layer_tables())
     if (const Handler handler = find_in(table, layer.class_name)) return handler;
   return nullptr;
