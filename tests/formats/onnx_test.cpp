@@ -111,6 +111,24 @@ TEST(Onnx, ShapeArithmeticIsDoneWhileReading) {
   EXPECT_EQ((*graph)[graph->outputs[0]].type.shape, (Shape{1, 12}));
 }
 
+TEST(Onnx, GeluIsFoundInItsParts) {
+  if (!ops::find("gelu")) GTEST_SKIP() << "no operator gelu";
+  OnnxSample sample;
+  sample.input("x", {1, 4})
+      .floats("root", {}, {1.41421354f})
+      .floats("one", {}, {1})
+      .floats("half", {}, {0.5f})
+      .node("Div", {"x", "root"}, {"d"})
+      .node("Erf", {"d"}, {"e"})
+      .node("Add", {"e", "one"}, {"a"})
+      .node("Mul", {"x", "a"}, {"m"})
+      .node("Mul", {"m", "half"}, {"y"})
+      .output("y");
+  const auto graph = read_onnx(sample.bytes());
+  ASSERT_TRUE(graph) << to_string(graph.error());
+  EXPECT_EQ(ops_of(*graph), (std::vector<std::string>{"gelu"}));
+}
+
 TEST(Onnx, TheKindOfAFileIsToldByItsContent) {
   const auto model = read_model(sample_cnn().bytes(), "model.bin");
   ASSERT_TRUE(model) << to_string(model.error());

@@ -20,6 +20,9 @@ void add_recurrent(HandlerTable& table);
 // one mechanism serves both ways of writing quantised models. Errors: unsupported.
 Outcome expand_quantized(::onnx::GraphProto& graph);
 
+// patterns.cpp: groups of nodes that stand for one operator become that operator.
+void join_patterns(::onnx::GraphProto& graph);
+
 // All of them. com.microsoft's quantised operators are known by their bare names.
 const HandlerTable& handlers();
 

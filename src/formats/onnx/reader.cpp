@@ -260,6 +260,7 @@ Result<Graph> read_onnx(std::span<const uint8_t> bytes, const OnnxOptions& optio
     return fail(ErrorCode::bad_data,
                 fmt::format("not an ONNX model: {} bytes that are not its protocol buffer", bytes.size()), {},
                 "give an .onnx file as PyTorch, tf2onnx or another exporter writes it");
+  join_patterns(*model.mutable_graph());
   THIMBLE_TRY(expand_quantized(*model.mutable_graph()));
   return Importer(model, options).run();
 }
