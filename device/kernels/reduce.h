@@ -80,6 +80,14 @@ inline void sum_i32(const SumParams& p, const int32_t* input, int32_t* output) {
   });
 }
 
+inline void sum_i64(const SumParams& p, const int64_t* input, int64_t* output) {
+  for_each_kept(p, input, [&](const int64_t* corner) {
+    uint64_t sum = 0;
+    for_each_reduced(p, corner, [&](int64_t x) { sum += static_cast<uint64_t>(x); });
+    *output++ = p.divisor == 1 ? static_cast<int64_t>(sum) : static_cast<int64_t>(sum) / p.divisor;
+  });
+}
+
 // ---- maximum, minimum; of conditions (0, 1): any, all
 
 template <class T>
@@ -116,6 +124,9 @@ inline void reduce_max_s16(const ReduceParams& p, const int16_t* input, int16_t*
 inline void reduce_max_i32(const ReduceParams& p, const int32_t* input, int32_t* output) {
   reduce_extreme<Maximum>(p, static_cast<int32_t>(INT32_MIN), input, output);
 }
+inline void reduce_max_i64(const ReduceParams& p, const int64_t* input, int64_t* output) {
+  reduce_extreme<Maximum>(p, static_cast<int64_t>(INT64_MIN), input, output);
+}
 inline void reduce_max_u8(const ReduceParams& p, const uint8_t* input, uint8_t* output) {
   reduce_extreme<Maximum>(p, static_cast<uint8_t>(0), input, output);
 }
@@ -132,6 +143,9 @@ inline void reduce_min_s16(const ReduceParams& p, const int16_t* input, int16_t*
 inline void reduce_min_i32(const ReduceParams& p, const int32_t* input, int32_t* output) {
   reduce_extreme<Minimum>(p, static_cast<int32_t>(INT32_MAX), input, output);
 }
+inline void reduce_min_i64(const ReduceParams& p, const int64_t* input, int64_t* output) {
+  reduce_extreme<Minimum>(p, static_cast<int64_t>(INT64_MAX), input, output);
+}
 inline void reduce_min_u8(const ReduceParams& p, const uint8_t* input, uint8_t* output) {
   reduce_extreme<Minimum>(p, static_cast<uint8_t>(255), input, output);
 }
@@ -145,12 +159,20 @@ inline void reduce_prod_f32(const ReduceParams& p, const float* input, float* ou
     *output++ = product;
   });
 }
-inline void reduce_prod_i32(const ReduceParams& p, const int32_t* input, int32_t* output) {
-  for_each_kept(p, input, [&](const int32_t* corner) {
-    uint32_t product = 1;
-    for_each_reduced(p, corner, [&](int32_t x) { product *= static_cast<uint32_t>(x); });
-    *output++ = static_cast<int32_t>(product);
+// Products wrap where they overflow.
+template <class Unsigned, class T>
+inline void prod_integer(const ReduceParams& p, const T* input, T* output) {
+  for_each_kept(p, input, [&](const T* corner) {
+    Unsigned product = 1;
+    for_each_reduced(p, corner, [&](T x) { product *= static_cast<Unsigned>(x); });
+    *output++ = static_cast<T>(product);
   });
+}
+inline void reduce_prod_i32(const ReduceParams& p, const int32_t* input, int32_t* output) {
+  prod_integer<uint32_t>(p, input, output);
+}
+inline void reduce_prod_i64(const ReduceParams& p, const int64_t* input, int64_t* output) {
+  prod_integer<uint64_t>(p, input, output);
 }
 
 // multiplier in [0, 32767] and shift: input scale / (output scale)^(1 / elements of a window), in 16 bits.

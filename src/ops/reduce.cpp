@@ -144,12 +144,12 @@ Multiplier mean_multiplier(const Multiplier& ratio, int64_t count) {
 }
 
 Result<std::vector<KernelCall>> lower_sum(const LowerArgs& args, bool mean) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32, DType::i32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32, DType::i32, DType::i64}));
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
   THIMBLE_LET(const Axes axes, axes_of(args.node.attrs, input.type.shape));
   const int64_t count = axes.reduced.count();
-  if (dtype == DType::f32 || dtype == DType::i32) {
+  if (dtype != DType::i8 && dtype != DType::i16) {
     auto params = params_of<device::SumParams>(axes);
     params.divisor = mean ? static_cast<int32_t>(count) : 1;
     return with_operands(args, KernelCall::make(fmt::format("sum_{}", kernel_suffix(dtype)), params));
@@ -167,8 +167,8 @@ Result<std::vector<KernelCall>> lower_sum(const LowerArgs& args, bool mean) {
 }
 
 Result<std::vector<KernelCall>> lower_extreme(const LowerArgs& args, const std::string& kernel) {
-  THIMBLE_LET(const DType dtype,
-              kernel_dtype(args, {DType::i8, DType::i16, DType::u8, DType::boolean, DType::f32, DType::i32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::u8, DType::boolean, DType::f32,
+                                                     DType::i32, DType::i64}));
   const Value& input = args.graph[args.node.inputs[0]];
   if (input.quantization != args.graph[args.node.outputs[0]].quantization)
     return cannot_lower(args.node, "it keeps the scale and zero point, but input and output differ in them");
@@ -178,12 +178,12 @@ Result<std::vector<KernelCall>> lower_extreme(const LowerArgs& args, const std::
 }
 
 Result<std::vector<KernelCall>> lower_prod(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32, DType::i32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32, DType::i32, DType::i64}));
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
   THIMBLE_LET(const Axes axes, axes_of(args.node.attrs, input.type.shape));
   const std::string kernel = fmt::format("reduce_prod_{}", kernel_suffix(dtype));
-  if (dtype == DType::f32 || dtype == DType::i32)
+  if (dtype != DType::i8 && dtype != DType::i16)
     return with_operands(args, KernelCall::make(kernel, params_of<device::ReduceParams>(axes)));
   if (input.quantization.empty() || output.quantization.empty())
     return cannot_lower(args.node, "input and output need a scale and zero point");

@@ -61,6 +61,7 @@ std::vector<OpCase> arrangements(float start, Fold fold, CaseInput (*input)(Shap
 CaseInput numbers(Shape shape) { return flows(std::move(shape), -2, 3); }
 CaseInput factors(Shape shape) { return flows(std::move(shape), 0.7f, 1.3f); }
 CaseInput whole(Shape shape) { return integers(std::move(shape), -50, 90); }
+CaseInput whole64(Shape shape) { return integers(std::move(shape), -50, 90, DType::i64); }
 
 void append(std::vector<OpCase>& cases, std::vector<OpCase> more, const std::string& prefix) {
   for (OpCase& test : more) {
@@ -72,6 +73,7 @@ void append(std::vector<OpCase>& cases, std::vector<OpCase> more, const std::str
 std::vector<OpCase> with_integers(float start, Fold fold, CaseInput (*input)(Shape), double int8_steps) {
   std::vector<OpCase> cases = arrangements(start, fold, input, int8_steps);
   append(cases, arrangements(start, fold, whole), "int32_");
+  append(cases, arrangements(start, fold, whole64), "int64_");
   return cases;
 }
 
@@ -94,6 +96,7 @@ THIMBLE_OP_CASES(mean) {
       {"six_axes", {flows({2, 3, 2, 4, 2, 3})}, over({1, 3, 5})},
       // Integers are rounded towards zero.
       {"int32", {integers({1, 5}, 7, 7)}, over({1})},
+      {"int64", {integers({1, 5}, 7, 7, DType::i64)}, over({1})},
   };
 }
 
@@ -107,12 +110,13 @@ THIMBLE_OP_CASES(reduce_prod) {
   std::vector<OpCase> cases = arrangements(
       1, [](float a, float b) { return a * b; }, factors, 16);
   for (OpCase& test : cases) test.int16_steps = 4096;
-  const auto few = [](Shape shape) { return integers(std::move(shape), -3, 3); };
-  OpCase test{"int32", {few({3, 4})}, over({1})};
-  test.reference = [](const Values& inputs) {
-    return Values{folded(inputs[0], {3, 4}, {1}, 1, [](float a, float b) { return a * b; })};
-  };
-  cases.push_back(std::move(test));
+  for (const DType dtype : {DType::i32, DType::i64}) {
+    OpCase test{std::string(name_of(dtype)), {integers({3, 4}, -3, 3, dtype)}, over({1})};
+    test.reference = [](const Values& inputs) {
+      return Values{folded(inputs[0], {3, 4}, {1}, 1, [](float a, float b) { return a * b; })};
+    };
+    cases.push_back(std::move(test));
+  }
   return cases;
 }
 
