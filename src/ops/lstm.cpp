@@ -59,7 +59,7 @@ Result<std::vector<ValueType>> infer(const InferArgs& args) {
   THIMBLE_TRY(expect(kRecurrentWeights, kGates, {units, units}, "recurrent weights"));
   THIMBLE_TRY(expect(kBias, kGates, {units}, "a bias"));
   for (size_t state : {kHidden, kCell})
-    if (element_count(args.inputs[state].shape) / units != batch ||
+    if (absent(args, state) || element_count(args.inputs[state].shape) / units != batch ||
         element_count(args.inputs[state].shape) % units != 0)
       return fail(ErrorCode::bad_data, fmt::format("state (input {}) must be [{}, {}], found {}", state, batch, units,
                                                    to_string(args.inputs[state].shape)));

@@ -61,6 +61,7 @@ const OpSpec& assign_variable() {
       .quantize = kNoQuantization,
       .tflite = TfliteMapping{.builtin = "ASSIGN_VARIABLE", .options = "AssignVariableOptions"},
       .lower = [](const LowerArgs& args) -> Result<std::vector<KernelCall>> {
+        if (args.node.inputs[1] == kNoValue) return cannot_lower(args.node, "there is no value to assign");
         return std::vector{copy(args, args.node.inputs[1], args.node.inputs[0])};
       },
       .macs = OptOut{"it multiplies nothing"},

@@ -78,6 +78,25 @@ TEST_P(EmulatedBoard, StatePassesThroughAllSamplesInOrder) {
   }
 }
 
+TEST_P(EmulatedBoard, RecurrentLayersGoOnFromTheStateTheyLeft) {
+  for (const DType activations : {DType::i8, DType::i16}) {
+    FirmwareSpec spec{.app = App::tensor, .plan = plan_of(recurrent_layers(activations))};
+    ASSERT_GT(spec.plan.state_bytes, 0);
+    const std::vector<uint8_t> one = noise(spec.plan.inputs.at(0).bytes);
+    std::vector<uint8_t> inputs;
+    for (int repeat = 0; repeat < 20; ++repeat) inputs.insert(inputs.end(), one.begin(), one.end());
+    const auto host = run_on("host", spec, inputs);
+    ASSERT_TRUE(host) << to_string(host.error());
+    EXPECT_NE(host->tensors[0].outputs, host->tensors[1].outputs) << "the same input on another state";
+    for (const ModelForm form : {ModelForm::compiled, ModelForm::bundle}) {
+      spec.form = form;
+      const auto board = run_on(GetParam(), spec, inputs);
+      ASSERT_TRUE(board) << to_string(board.error());
+      EXPECT_EQ(differing_bytes(*host, *board), 0);
+    }
+  }
+}
+
 TEST_P(EmulatedBoard, ALoopOfKnownLengthReadsBackInInstructions) {
   constexpr int kRounds = 15000000, kInstructionsPerRound = 16;  // three times: long enough for the timer to wrap
   const Board board = *load_board(GetParam());

@@ -81,6 +81,54 @@ inline Graph running_sum(int64_t width) {
   return builder.finish().value();
 }
 
+// Random codes as a constant with one scale.
+template <class T>
+Tensor random_codes(Rng& rng, const Shape& shape, int range) {
+  std::vector<T> codes(static_cast<size_t>(element_count(shape)));
+  for (T& code : codes)
+    code = static_cast<T>(static_cast<int>(rng.below(static_cast<uint64_t>(2 * range + 1))) - range);
+  return Tensor::from<T>(shape, codes);
+}
+
+// An LSTM of int8 or int16 activations and, of int8, an svdf behind it: 3 steps of 4 inputs.
+inline Graph recurrent_layers(DType activations) {
+  Rng rng({13});
+  const bool int8 = activations == DType::i8;
+  const int64_t units = 5, steps = 3, inputs = 4;
+  const Quantization in{{int8 ? 0.02f : 0.0001f}, {int8 ? 7 : 0}, 0},
+      hidden{{1.0f / (int8 ? 128 : 32768)}, {int8 ? -3 : 0}, 0};
+  GraphBuilder builder("recurrent");
+  std::vector<ValueId> ids(24, kNoValue);
+  ids[0] = builder.input("input", {activations, {1, steps, inputs}}, in);
+  for (size_t gate = 0; gate < 4; ++gate) {
+    const Quantization weights{{0.004f + 0.001f * static_cast<float>(gate)}, {0}, 0};
+    ids[1 + gate] = builder.constant("weights", random_codes<int8_t>(rng, {units, inputs}, 127), weights);
+    ids[5 + gate] = builder.constant("recurrent", random_codes<int8_t>(rng, {units, units}, 127), weights);
+    ids[12 + gate] = builder.constant(
+        "bias", int8 ? random_codes<int32_t>(rng, {units}, 9000) : random_codes<int64_t>(rng, {units}, 900000));
+  }
+  ids[18] = builder.state(
+      "hidden",
+      int8 ? Tensor::from<int8_t>({1, units}, std::vector<int8_t>(5, -3)) : Tensor::zeros(DType::i16, {1, units}),
+      hidden);
+  ids[19] = builder.state("cell", Tensor::zeros(DType::i16, {1, units}), {{1.0f / 2048}, {0}, 0});
+  ValueId flow = builder.node(ops::unidirectional_sequence_lstm(), "lstm", ids, {}).value()[0];
+  builder.graph()[flow].quantization = hidden;
+  if (int8) {
+    flow = builder.node(ops::reshape(), "flat", {flow}, Attrs().set("shape", Shape{1, steps * units})).value()[0];
+    builder.graph()[flow].quantization = hidden;
+    const ValueId features =
+        builder.constant("features", random_codes<int8_t>(rng, {6, steps * units}, 127), {{0.01f}, {0}, 0});
+    const ValueId times = builder.constant("times", random_codes<int16_t>(rng, {6, 4}, 32767), {{0.00003f}, {0}, 0});
+    const ValueId state = builder.state("memory", Tensor::zeros(DType::i16, {1, 24}), {{0.0003f}, {0}, 0});
+    flow = builder.node(ops::svdf(), "svdf", {flow, features, times, kNoValue, state}, Attrs().set("rank", int64_t{2}))
+               .value()[0];
+    builder.graph()[flow].quantization = {{0.03f}, {4}, 0};
+  }
+  builder.output(flow);
+  return builder.finish().value();
+}
+
 inline Plan plan_of(const Graph& graph) {
   auto plan = make_plan(graph, {});
   return plan ? *plan : Plan{};
