@@ -38,12 +38,20 @@ inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift) {
 
 // The same for int64 sums (int16 activations); shift in [-31, kMostShift64]. Wraps where it overflows, as there.
 constexpr int32_t kMostShift64 = 14;
-inline int32_t requantize(int64_t x, int32_t multiplier, int32_t shift) {
+inline int32_t requantize_wide(int64_t x, int32_t multiplier, int32_t shift) {
   const int32_t reduced = multiplier < 0x7FFF0000 ? (multiplier + (1 << 15)) >> 16 : 0x7FFF;
   const int32_t right = 15 - shift;
   const uint64_t half = uint64_t{1} << (right - 1);
   return static_cast<int32_t>(static_cast<int64_t>(static_cast<uint64_t>(x) * static_cast<uint64_t>(reduced) + half) >>
                               right);
+}
+
+// By the type of the sum, which must be one of these two exactly (int is neither on some cores).
+inline int32_t requantize_sum(int32_t sum, int32_t multiplier, int32_t shift) {
+  return requantize(sum, multiplier, shift);
+}
+inline int32_t requantize_sum(int64_t sum, int32_t multiplier, int32_t shift) {
+  return requantize_wide(sum, multiplier, shift);
 }
 
 // a + b, wrapping where it overflows.

@@ -43,8 +43,8 @@ inline void run(const LstmS8Params& p, const T* input, const int8_t* input_weigh
     Sum from_hidden = dot<Sum>(h, recurrent_weights + row * p.units, p.units);
     if (recurrent_bias) from_hidden = wrapping_add(from_hidden, recurrent_bias[row]);
     const int32_t* scale = scales + 4 * g;
-    const int32_t sum = clamp16(clamp16(requantize(from_input, scale[0], scale[1])) +
-                                clamp16(requantize(from_hidden, scale[2], scale[3])));
+    const int32_t sum = clamp16(clamp16(requantize_sum(from_input, scale[0], scale[1])) +
+                                clamp16(requantize_sum(from_hidden, scale[2], scale[3])));
     return static_cast<int32_t>(g == 2 ? tanh_s16(3 * sum, table) : sigmoid_s16(3 * sum, table));
   };
   for (int32_t b = 0; b < p.batch; ++b, hidden += p.units, cell += p.units)
