@@ -46,6 +46,8 @@ struct OpCase {
   // are compared with its float kernel.
   std::function<Values(const Values& inputs)> reference = {};
   double int16_steps = 4;  // as int8_steps
+  // Scales of inputs and then outputs in every form of the op, where its own meaning needs them.
+  std::vector<Quantization> scales = {};
 };
 
 using CaseList = std::vector<OpCase> (*)();

@@ -94,6 +94,7 @@ Graph one_node(const Subject& subject, DType dtype) {
     graph.outputs.push_back(node.outputs.back());
   }
   graph.nodes.push_back(std::move(node));
+  for (size_t i = 0; i < subject.test.scales.size(); ++i) graph.values.at(i).quantization = subject.test.scales[i];
   return graph;
 }
 
@@ -203,7 +204,7 @@ Graph quantized_graph(const Subject& subject, const Values& inputs, DType dtype)
     if (index == rule.weights) {
       value.type.dtype = DType::i8;
       value.quantization = symmetric(inputs[i], value.type.shape, rule.weights_axis, rule.per_channel);
-    } else if (value.type.dtype == dtype) {
+    } else if (value.type.dtype == dtype && value.quantization.empty()) {
       value.quantization = covering(rule.output == OutputScale::shared ? together : inputs[i], dtype);
     }
     if (subject.test.inputs[i].constant) make_constant(value, inputs[i]);
@@ -214,11 +215,12 @@ Graph quantized_graph(const Subject& subject, const Values& inputs, DType dtype)
   const ForwardRun run = run_forward(subject, representable_inputs(graph, inputs), false);
   for (size_t i = 0; i < run.outputs.size(); ++i) {
     Value& value = graph[graph.outputs[i]];
-    if (value.type.dtype != dtype) continue;
+    if (value.type.dtype != dtype || !value.quantization.empty()) continue;
     if (rule.output == OutputScale::calibrated)
       value.quantization = covering(run.outputs[i], dtype);
     else if (rule.output == OutputScale::same_as_input || rule.output == OutputScale::shared)
-      value.quantization = graph.values[0].quantization;
+      value.quantization =
+          std::ranges::find(graph.values, dtype, [](const Value& v) { return v.type.dtype; })->quantization;
     else
       value.quantization = dtype == DType::i16 ? Quantization{{1.0f / 32768}, {0}}
                                                : Quantization{{rule.fixed_scale}, {rule.fixed_zero_point}};

@@ -196,7 +196,7 @@ Result<Flows> embedding(const Use& use) {
   THIMBLE_LET(const bool masked, use.flag("mask_zero", false));
   THIMBLE_LET(ValueId indices, use.plain(input));
   if (use.to.dtype_of(indices) != DType::i32) {
-    THIMBLE_LET(indices, use.emit("cast", "indices", {indices}, Attrs().set("to", static_cast<int64_t>(DType::i32))));
+    THIMBLE_LET(indices, use.emit("cast", "indices", {indices}, Attrs().set("dtype", "int32")));
   }
   THIMBLE_LET(const ValueId y, use.emit("gather", "", {use.weight("embeddings", 0), indices},
                                         Attrs().set("axis", int64_t{0}).set("batch_dims", int64_t{0})));

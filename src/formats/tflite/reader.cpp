@@ -90,6 +90,9 @@ Result<Attrs> read_options(const tflite::Operator& stored, const TfliteMapping& 
   return attrs;
 }
 
+// Operators whose output type only their output tensor says; it becomes their attribute "dtype".
+constexpr std::string_view kTypedByOutput[] = {"CAST", "QUANTIZE"};
+
 Result<Node> read_node(const StoredOperator& stored) {
   Node node;
   node.op = ops::find_tflite(stored.builtin);
@@ -346,6 +349,8 @@ Result<Graph> read_tflite(std::span<const uint8_t> bytes) {
   THIMBLE_TRY(tflite::resolve_variables(source, operators, graph.values));
   for (const StoredOperator& stored : operators) {
     THIMBLE_LET(Node node, read_node(stored));
+    if (std::ranges::find(kTypedByOutput, stored.builtin) != std::end(kTypedByOutput) && !node.outputs.empty())
+      node.attrs.set("dtype", std::string(name_of(graph[node.outputs[0]].type.dtype)));
     graph.nodes.push_back(std::move(node));
   }
   THIMBLE_TRY(check_ports(graph));
