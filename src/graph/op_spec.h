@@ -99,6 +99,7 @@ struct TfliteConstantInput {
   std::string_view attr;
   // 0: a vector [n]; kNumber: one number [], an integer attribute; else a matrix [n / columns, columns].
   int columns = 0;
+  bool may_flow = false;  // computed, it stays an input and the attribute is not set
   static constexpr int kNumber = -1;
 };
 

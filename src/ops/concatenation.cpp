@@ -147,14 +147,7 @@ Result<std::vector<ValueType>> infer_split_v(const InferArgs& args) {
 
 // As TFLite Micro: 8-bit inputs are joined byte by byte and must share the output's scale; int16 ones need not.
 Result<std::vector<KernelCall>> lower_concatenation(const LowerArgs& args) {
-  const Value& output = args.graph[args.node.outputs[0]];
-  if (output.type.dtype == DType::i8 || output.type.dtype == DType::u8)
-    for (ValueId id : args.node.inputs)
-      if (args.graph[id].quantization != output.quantization)
-        return fail(ErrorCode::unsupported,
-                    fmt::format("{} {} and the output differ in scale or zero point", name_of(output.type.dtype),
-                                args.graph[id].name),
-                    args.node.name, "quantise the model so that all inputs share the output's scale");
+  THIMBLE_TRY(check_one_scale(args));
   return lower_moves(concatenation_moves)(args);
 }
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 
-#include "device/kernels/strided_copy.h"
 #include "ops/lowering.h"
 #include "ops/movement.h"
 #include "ops/ops.h"
@@ -19,11 +18,6 @@ namespace {
 
 constexpr size_t kAxes = 6;  // of the kernels
 using Axes = std::array<int32_t, kAxes>;
-
-Outcome check_indices(const ValueType& indices, bool int16 = false) {
-  if (indices.dtype == DType::i32 || indices.dtype == DType::i64 || (int16 && indices.dtype == DType::i16)) return {};
-  return fail(ErrorCode::unsupported, fmt::format("indices must be int32 or int64, found {}", name_of(indices.dtype)));
-}
 
 int64_t product(const Shape& shape, size_t begin, size_t end) {
   int64_t result = 1;
@@ -189,64 +183,12 @@ Result<std::vector<ValueType>> infer_update(const InferArgs& args) {
 }
 
 Result<std::vector<KernelCall>> lower_update(const LowerArgs& args) {
-  const Value &tensor = args.graph[args.node.inputs[0]], &starts = args.graph[args.node.inputs[2]];
-  const Shape &shape = tensor.type.shape, &part = args.graph[args.node.inputs[1]].type.shape;
-  if (shape.size() > kAxes)
-    return cannot_lower(args.node, fmt::format("{} axes; at most {} are supported", shape.size(), kAxes));
-  const DType dtype = tensor.type.dtype;
-  std::vector<KernelCall> calls = copy_calls(whole(shape), dtype, input_operand(args, 0), args.node.outputs[0]);
-  // In bytes: the block's last axis is contiguous in both tensors.
-  const auto bytes = static_cast<int64_t>(size_of(dtype));
-  Axes extent, from, to, room, step;
-  extent.fill(1);
-  for (Axes* axes : {&from, &to, &room, &step}) axes->fill(0);
-  const std::vector<int64_t> part_strides = strides_of(part), strides = strides_of(shape);
-  for (size_t axis = 0; axis < shape.size(); ++axis) {
-    const size_t slot = kAxes - shape.size() + axis;
-    const bool last = slot + 1 == kAxes;
-    extent[slot] = static_cast<int32_t>(part[axis] * (last ? bytes : 1));
-    from[slot] = static_cast<int32_t>(part_strides[axis] * (last ? 1 : bytes));
-    to[slot] = static_cast<int32_t>(strides[axis] * (last ? 1 : bytes));
-    room[axis] = static_cast<int32_t>(shape[axis] - part[axis]);
-    step[axis] = static_cast<int32_t>(strides[axis] * bytes);
-  }
-  calls.push_back(
-      KernelCall::make("strided_copy_at", device::StridedCopyAtParams{extent[0],
-                                                                      extent[1],
-                                                                      extent[2],
-                                                                      extent[3],
-                                                                      extent[4],
-                                                                      extent[5],
-                                                                      from[0],
-                                                                      from[1],
-                                                                      from[2],
-                                                                      from[3],
-                                                                      from[4],
-                                                                      from[5],
-                                                                      to[0],
-                                                                      to[1],
-                                                                      to[2],
-                                                                      to[3],
-                                                                      to[4],
-                                                                      to[5],
-                                                                      0,
-                                                                      0,
-                                                                      1,
-                                                                      static_cast<int32_t>(size_of(starts.type.dtype)),
-                                                                      static_cast<int32_t>(shape.size()),
-                                                                      room[0],
-                                                                      room[1],
-                                                                      room[2],
-                                                                      room[3],
-                                                                      room[4],
-                                                                      room[5],
-                                                                      step[0],
-                                                                      step[1],
-                                                                      step[2],
-                                                                      step[3],
-                                                                      step[4],
-                                                                      step[5]}));
-  calls.back().operand(input_operand(args, 1)).operand(input_operand(args, 2)).operand(args.node.outputs[0]);
+  const ValueType& tensor = args.graph[args.node.inputs[0]].type;
+  std::vector<KernelCall> calls =
+      copy_calls(whole(tensor.shape), tensor.dtype, input_operand(args, 0), args.node.outputs[0]);
+  THIMBLE_LET(KernelCall update, copy_call_at(args, tensor.shape, args.graph[args.node.inputs[1]].type.shape, true,
+                                              input_operand(args, 1), 2));
+  calls.push_back(std::move(update));
   return calls;
 }
 

@@ -1,6 +1,7 @@
 #include "ops/movement.h"
 
 #include <algorithm>
+#include <array>
 
 #include "device/kernels/strided_copy.h"
 #include "ops/lowering.h"
@@ -180,6 +181,82 @@ Tensor zero_of(const Value& value) {
   if (value.type.dtype == DType::i8 || value.type.dtype == DType::u8)
     zero.bytes[0] = static_cast<std::byte>(code & 0xFF);
   return zero;
+}
+
+Outcome check_indices(const ValueType& indices, bool int16) {
+  if (indices.dtype == DType::i32 || indices.dtype == DType::i64 || (int16 && indices.dtype == DType::i16)) return {};
+  return fail(ErrorCode::unsupported, fmt::format("indices must be int32 or int64, found {}", name_of(indices.dtype)));
+}
+
+// In bytes, which suits every type: along the last axis the block is contiguous in both tensors.
+Result<KernelCall> copy_call_at(const LowerArgs& args, const Shape& whole, const Shape& part, bool into, Operand from,
+                                size_t starts) {
+  if (whole.size() > kAxes)
+    return cannot_lower(args.node, fmt::format("{} axes; at most {} are supported", whole.size(), kAxes));
+  const ValueId output = args.node.outputs[0];
+  const auto bytes = static_cast<int64_t>(size_of(args.graph[output].type.dtype));
+  std::array<int32_t, kAxes> room{}, step{};
+  Copy copy{
+      .extents = part, .from_strides = strides_of(into ? part : whole), .to_strides = strides_of(into ? whole : part)};
+  for (size_t axis = 0; axis < whole.size(); ++axis) {
+    const bool last = axis + 1 == whole.size();
+    room[axis] = static_cast<int32_t>(whole[axis] - part[axis]);
+    step[axis] = static_cast<int32_t>((into ? copy.to_strides : copy.from_strides)[axis] * bytes);
+    copy.extents[axis] *= last ? bytes : 1;
+    copy.from_strides[axis] *= last ? 1 : bytes;
+    copy.to_strides[axis] *= last ? 1 : bytes;
+  }
+  const device::StridedCopyParams p = params_of(copy);
+  const auto index_bytes = static_cast<int32_t>(size_of(args.graph[args.node.inputs[starts]].type.dtype));
+  auto call = KernelCall::make("strided_copy_at", device::StridedCopyAtParams{p.extent_0,
+                                                                              p.extent_1,
+                                                                              p.extent_2,
+                                                                              p.extent_3,
+                                                                              p.extent_4,
+                                                                              p.extent_5,
+                                                                              p.from_0,
+                                                                              p.from_1,
+                                                                              p.from_2,
+                                                                              p.from_3,
+                                                                              p.from_4,
+                                                                              p.from_5,
+                                                                              p.to_0,
+                                                                              p.to_1,
+                                                                              p.to_2,
+                                                                              p.to_3,
+                                                                              p.to_4,
+                                                                              p.to_5,
+                                                                              0,
+                                                                              0,
+                                                                              into ? 1 : 0,
+                                                                              index_bytes,
+                                                                              static_cast<int32_t>(whole.size()),
+                                                                              room[0],
+                                                                              room[1],
+                                                                              room[2],
+                                                                              room[3],
+                                                                              room[4],
+                                                                              room[5],
+                                                                              step[0],
+                                                                              step[1],
+                                                                              step[2],
+                                                                              step[3],
+                                                                              step[4],
+                                                                              step[5]});
+  call.operand(std::move(from)).operand(input_operand(args, starts)).operand(output);
+  return call;
+}
+
+Outcome check_one_scale(const LowerArgs& args) {
+  const Value& output = args.graph[args.node.outputs[0]];
+  if (output.type.dtype != DType::i8 && output.type.dtype != DType::u8) return {};
+  for (ValueId id : args.node.inputs)
+    if (args.graph[id].quantization != output.quantization)
+      return fail(ErrorCode::unsupported,
+                  fmt::format("{} {} and the output differ in scale or zero point", name_of(output.type.dtype),
+                              args.graph[id].name),
+                  args.node.name, "quantise the model so that all inputs share the output's scale");
+  return {};
 }
 
 LowerFn lower_moves(MoveRule rule) {

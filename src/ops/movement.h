@@ -56,6 +56,18 @@ Operand input_operand(const LowerArgs& args, size_t input);
 // One number of this dtype that stands for real zero.
 Tensor zero_of(const Value& value);
 
+// The call for a block of the shape `part` in a tensor of the shape `whole` that begins where the integers `starts` say
+// while the model runs, moved so that it stays inside. into: the block is written to the tensor rather than read from
+// it. Errors: unsupported for more axes than the kernel has.
+Result<KernelCall> copy_call_at(const LowerArgs& args, const Shape& whole, const Shape& part, bool into, Operand from,
+                                size_t starts);
+
+// Error unless the type can count positions in a tensor: int32, int64 or, where allowed, int16.
+Outcome check_indices(const ValueType& indices, bool int16 = false);
+
+// Error unless the 8-bit inputs have the output's scale and zero point: their bytes are moved as they are.
+Outcome check_one_scale(const LowerArgs& args);
+
 LowerFn lower_moves(MoveRule rule);
 ForwardFn forward_moves(MoveRule rule);
 BackwardFn backward_moves(MoveRule rule);

@@ -58,6 +58,11 @@ std::vector<Copy> padv2_moves(const MoveArgs& args) {
   return {value, interior(args)};
 }
 
+Result<std::vector<KernelCall>> lower_padv2(const LowerArgs& args) {
+  THIMBLE_TRY(check_one_scale(args));
+  return lower_moves(padv2_moves)(args);
+}
+
 bool is_symmetric(const Attrs& attrs) { return attrs.word("mode") == "symmetric"; }
 
 Result<std::vector<ValueType>> infer_mirror(const InferArgs& args) {
@@ -140,7 +145,7 @@ const OpSpec& padv2() {
                               .read = reads_nothing,
                               .write = writes_nothing,
                               .constant_inputs = kConstantInputs},
-      .lower = lower_moves(padv2_moves),
+      .lower = lower_padv2,
       .macs = OptOut{"it computes nothing"},
   };
   return spec;

@@ -1,5 +1,6 @@
 // Tensors made from shapes and numbers: fill (attribute shape; the input is the number), zeros_like, shape and rank of
-// the input, range (attributes start, limit, delta). Most of them are folded when a model is read.
+// the input, range (attributes start, limit, delta), broadcast_args (the shape to which two shapes broadcast). Most of
+// them are folded when a model is read.
 #include <algorithm>
 
 #include "ops/lowering.h"
@@ -90,6 +91,37 @@ Result<std::vector<KernelCall>> lower_range(const LowerArgs& args) {
   return constant_calls(args, values);
 }
 
+Result<std::vector<ValueType>> infer_broadcast_args(const InferArgs& args) {
+  THIMBLE_TRY(check_one_dtype(args));
+  THIMBLE_TRY(check_indices(args.inputs[0]));
+  for (const ValueType& input : args.inputs)
+    if (input.shape.size() != 1)
+      return fail(ErrorCode::bad_data, fmt::format("expected two shapes, found a tensor {}", to_string(input.shape)));
+  return std::vector<ValueType>{{args.inputs[0].dtype, {std::max(args.inputs[0].shape[0], args.inputs[1].shape[0])}}};
+}
+
+Result<std::vector<KernelCall>> lower_broadcast_args(const LowerArgs& args) {
+  std::vector<int64_t> shapes[2];
+  for (size_t i = 0; i < 2; ++i) {
+    const auto& constant = args.graph[args.node.inputs[i]].constant;
+    if (!constant) return cannot_lower(args.node, "the shapes must be constant; export the model with fixed shapes");
+    for (int64_t k = 0; k < constant->size(); ++k)
+      shapes[i].push_back(constant->dtype == DType::i64 ? constant->as<int64_t>()[static_cast<size_t>(k)]
+                                                        : constant->as<int32_t>()[static_cast<size_t>(k)]);
+  }
+  std::vector<int64_t>&longer = shapes[shapes[0].size() < shapes[1].size()],
+  &shorter = shapes[shapes[0].size() >= shapes[1].size()];
+  shorter.insert(shorter.begin(), longer.size() - shorter.size(), 1);
+  for (size_t i = 0; i < longer.size(); ++i) {
+    if (longer[i] != shorter[i] && longer[i] != 1 && shorter[i] != 1)
+      return fail(ErrorCode::bad_data,
+                  fmt::format("{} and {} do not broadcast", to_string(shapes[0]), to_string(shapes[1])),
+                  args.node.name);
+    if (longer[i] == 1) longer[i] = shorter[i];
+  }
+  return constant_calls(args, longer);
+}
+
 Outcome read_shape(const AttrReader& reader, Attrs& attrs) {
   attrs.set("type", reader.integer("out_type") == kTfliteInt64 ? "int64" : "int32");
   return {};
@@ -169,6 +201,23 @@ const OpSpec& rank() {
       .tflite =
           TfliteMapping{.builtin = "RANK", .options = "RankOptions", .read = reads_nothing, .write = writes_nothing},
       .lower = lower_rank,
+      .macs = OptOut{"it computes nothing"},
+  };
+  return spec;
+}
+
+const OpSpec& broadcast_args() {
+  static const OpSpec spec{
+      .name = "broadcast_args",
+      .doc = "The shape to which two shapes broadcast.",
+      .traits = {.min_inputs = 2, .max_inputs = 2},
+      .infer = infer_broadcast_args,
+      .forward = kImportedOnly,
+      .backward = kImportedOnly,
+      .quantize = OptOut{"its output is integers"},
+      .tflite =
+          TfliteMapping{.builtin = "BROADCAST_ARGS", .options = "", .read = reads_nothing, .write = writes_nothing},
+      .lower = lower_broadcast_args,
       .macs = OptOut{"it computes nothing"},
   };
   return spec;

@@ -1,4 +1,5 @@
-// Parts of a tensor: slice (begin and size of each axis; size -1 is the rest), strided_slice (begin, end and stride of
+// Parts of a tensor: slice (begin and size of each axis; size -1 is the rest; begin may instead be a second input, and
+// is then moved so that the part lies inside), strided_slice (begin, end and stride of
 // each index, with TFLite's bit masks: a set bit of begin_mask or end_mask takes the axis from its start or to its end,
 // of shrink_axis_mask drops the axis, of new_axis_mask inserts one, of ellipsis_mask stands for all axes between;
 // offset 1: end counts from begin), reverse_v2 (axes).
@@ -16,7 +17,21 @@ namespace {
 
 // ---- slice
 
+// begin is an input.
+Result<std::vector<ValueType>> infer_slice_at(const InferArgs& args) {
+  const Shape &shape = args.inputs[0].shape, size = args.attrs.integers("size");
+  THIMBLE_TRY(check_indices(args.inputs[1]));
+  bool valid = !shape.empty() && size.size() == shape.size() &&
+               args.inputs[1].shape == Shape{static_cast<int64_t>(shape.size())};
+  for (size_t axis = 0; valid && axis < shape.size(); ++axis) valid = size[axis] >= 1 && size[axis] <= shape[axis];
+  if (!valid)
+    return fail(ErrorCode::bad_data, fmt::format("{} has no part of size {} at a place that is computed",
+                                                 to_string(shape), to_string(size)));
+  return std::vector<ValueType>{{args.inputs[0].dtype, size}};
+}
+
 Result<std::vector<ValueType>> infer_slice(const InferArgs& args) {
+  if (args.inputs.size() == 2) return infer_slice_at(args);
   Shape shape = args.inputs[0].shape;
   const std::vector<int64_t> begin = args.attrs.integers("begin"), size = args.attrs.integers("size");
   bool valid = begin.size() == shape.size() && size.size() == shape.size();
@@ -36,6 +51,14 @@ std::vector<Copy> slice_moves(const MoveArgs& args) {
   Copy copy{0, 0, args.outputs[0], strides_of(args.inputs[0]), strides_of(args.outputs[0])};
   for (size_t axis = 0; axis < begin.size(); ++axis) copy.from += begin[axis] * copy.from_strides[axis];
   return {copy};
+}
+
+Result<std::vector<KernelCall>> lower_slice(const LowerArgs& args) {
+  if (args.node.inputs.size() == 1) return lower_moves(slice_moves)(args);
+  THIMBLE_LET(KernelCall call,
+              copy_call_at(args, args.graph[args.node.inputs[0]].type.shape,
+                           args.graph[args.node.outputs[0]].type.shape, false, input_operand(args, 0), 1));
+  return std::vector{std::move(call)};
 }
 
 // ---- strided_slice
@@ -168,10 +191,11 @@ std::vector<Copy> reverse_moves(const MoveArgs& args) {
 }  // namespace
 
 const OpSpec& slice() {
-  static constexpr TfliteConstantInput kConstantInputs[] = {{1, "begin"}, {2, "size"}};
+  static constexpr TfliteConstantInput kConstantInputs[] = {{1, "begin", 0, true}, {2, "size"}};
   static const OpSpec spec{
       .name = "slice",
       .doc = "A block of a tensor.",
+      .traits = {.max_inputs = 2},
       .infer = infer_slice,
       .forward = forward_moves(slice_moves),
       .backward = backward_moves(slice_moves),
@@ -183,7 +207,7 @@ const OpSpec& slice() {
                               .read = reads_nothing,
                               .write = writes_nothing,
                               .constant_inputs = kConstantInputs},
-      .lower = lower_moves(slice_moves),
+      .lower = lower_slice,
       .macs = OptOut{"it computes nothing"},
   };
   return spec;

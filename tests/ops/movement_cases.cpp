@@ -394,6 +394,18 @@ THIMBLE_OP_CASES(rank) {
   return {{.name = "image", .inputs = {flows({2, 3, 4})}, .reference = reference}};
 }
 
+THIMBLE_OP_CASES(broadcast_args) {
+  const auto ones = [](int64_t count, DType dtype) { return integers({count}, 1, 1, dtype, true); };
+  return {
+      {.name = "longer_first",
+       .inputs = {integers({3}, 2, 5, DType::i32, true), ones(2, DType::i32)},
+       .reference = [](const Values& inputs) { return Values{inputs[0]}; }},
+      {.name = "longer_second",
+       .inputs = {ones(1, DType::i64), integers({2}, 2, 5, DType::i64, true)},
+       .reference = [](const Values& inputs) { return Values{inputs[1]}; }},
+  };
+}
+
 THIMBLE_OP_CASES(range) {
   const auto over = [](int64_t start, int64_t limit, int64_t delta) {
     return Attrs().set("start", start).set("limit", limit).set("delta", delta);

@@ -80,6 +80,20 @@ TEST(Movement, ConstantIndicesOutsideTheirAxisAreRefused) {
   EXPECT_EQ(calls.error().where, "picked");
 }
 
+TEST(Movement, SlicesAtAPlaceThatIsComputed) {
+  GraphBuilder builder("one");
+  const ValueId input = builder.input("x", {DType::i16, {3, 4}});
+  const ValueId begin = builder.input("begin", {DType::i64, {2}});
+  const ValueId output =
+      builder.node(ops::slice(), "part", {input, begin}, Attrs().set("size", std::vector<int64_t>{2, 2})).value()[0];
+  builder.output(output);
+  const Graph graph = builder.finish().value();
+  const auto data = bytes_of<int16_t>({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+  EXPECT_EQ((*run_kernels(graph, {data, bytes_of<int64_t>({1, 1})}))[0], bytes_of<int16_t>({5, 6, 9, 10}));
+  // Moved inside.
+  EXPECT_EQ((*run_kernels(graph, {data, bytes_of<int64_t>({-5, INT64_MAX})}))[0], bytes_of<int16_t>({2, 3, 6, 7}));
+}
+
 TEST(Movement, NeighboursAreMovedTogether) {
   const auto calls = [](const ops::Copy& copy, DType dtype) { return copy_calls(copy, dtype, 0, 1); };
   const ops::Copy all = ops::whole({2, 6, 4});

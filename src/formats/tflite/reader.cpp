@@ -260,6 +260,7 @@ Outcome take_constant_inputs(const Graph& graph, Node& node) {
     const auto index = static_cast<size_t>(constant->input);
     if (index >= node.inputs.size()) continue;  // stored among the options
     if (node.inputs[index] != kNoValue) {
+      if (constant->may_flow && !graph[node.inputs[index]].constant) continue;
       auto numbers = integer_list(graph[node.inputs[index]]);
       const bool one = constant->columns == TfliteConstantInput::kNumber;
       if (numbers && one && numbers->size() != 1)

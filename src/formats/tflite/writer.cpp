@@ -269,7 +269,8 @@ Result<Offset<tflite::Operator>> Writer::write_operator(const Node& node) {
   const auto options = writer.finish(builder_);
   std::vector<int32_t> input_ids = tensor_ids(node.inputs);
   for (const TfliteConstantInput& constant : mapping.constant_inputs)
-    input_ids.insert(input_ids.begin() + constant.input, write_constant_input(node, constant));
+    if (!constant.may_flow || node.attrs.has(constant.attr))
+      input_ids.insert(input_ids.begin() + constant.input, write_constant_input(node, constant));
   const auto inputs = builder_.CreateVector(input_ids);
   const auto outputs = builder_.CreateVector(tensor_ids(node.outputs));
   return tflite::CreateOperator(builder_, code, inputs, outputs, type.number, options);
