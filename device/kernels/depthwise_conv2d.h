@@ -9,8 +9,9 @@ namespace thimble {
 namespace device {
 
 // output_c = input_c * depth_multiplier. padding_h, padding_w: rows above and columns left of the input. The input zero
-// point is folded into the bias by the host, so taps in the padding read input_zero_point.
-THIMBLE_PARAMS(DepthwiseConv2DS8Params, batches, input_h, input_w, input_c, output_h, output_w, depth_multiplier,
+// point is folded into the bias by the host, so taps in the padding read input_zero_point. With int16 activations both
+// zero points are 0.
+THIMBLE_PARAMS(DepthwiseConv2DIntegerParams, batches, input_h, input_w, input_c, output_h, output_w, depth_multiplier,
                kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, padding_h, padding_w, input_zero_point,
                output_zero_point, activation_min, activation_max);
 
@@ -46,44 +47,43 @@ inline DepthwiseTaps depthwise_taps(const Params& p, const TapRange& rows, const
 
 // kOutputs channels, taps inside the input only. input and weights point at the first of these channels; channel j
 // reads input channel j * kInputStep (1: each its own, 0: all the same one).
-template <int32_t kOutputs, int32_t kInputStep, class T, class Sum>
-inline void add_depthwise_taps(const DepthwiseTaps& taps, const T* input, const T* weights, Sum* sums) {
+template <int32_t kOutputs, int32_t kInputStep, class T, class W, class Sum>
+inline void add_depthwise_taps(const DepthwiseTaps& taps, const T* input, const W* weights, Sum* sums) {
   const T* x = input + taps.input;
-  const T* w = weights + taps.weights;
+  const W* w = weights + taps.weights;
   for (int32_t ky = taps.rows; ky > 0; --ky, x += taps.next_row, w += taps.next_weights)
     for (int32_t kx = taps.cols; kx > 0; --kx, x += taps.input_step, w += taps.channels) {
 #pragma GCC unroll 4
-      for (int32_t j = 0; j < kOutputs; ++j) sums[j] += static_cast<Sum>(x[j * kInputStep]) * w[j];
+      for (int32_t j = 0; j < kOutputs; ++j) sums[j] = sum_of(sums[j], static_cast<Sum>(x[j * kInputStep]) * w[j]);
     }
 }
 
 // The taps outside the input, which all read `padding`.
-template <int32_t kOutputs, class T, class Sum, class Params>
+template <int32_t kOutputs, class W, class Sum, class Params>
 inline void add_depthwise_padding(const Params& p, const TapRange& rows, const TapRange& cols, Sum padding,
-                                  const T* weights, Sum* sums) {
+                                  const W* weights, Sum* sums) {
   const int32_t channels = p.input_c * p.depth_multiplier;
   for (int32_t ky = 0; ky < p.kernel_h; ++ky, weights += p.kernel_w * channels) {
     const int32_t inside = ky >= rows.begin && ky < rows.end ? cols.end - cols.begin : 0;
-    const T* w = weights;
+    const W* w = weights;
     for (int32_t kx = 0; kx < p.kernel_w - inside; ++kx, w += channels) {
       if (kx == cols.begin) w += inside * channels;
 #pragma GCC unroll 4
-      for (int32_t j = 0; j < kOutputs; ++j) sums[j] += padding * w[j];
+      for (int32_t j = 0; j < kOutputs; ++j) sums[j] = sum_of(sums[j], padding * w[j]);
     }
   }
 }
 
 // kOutputs output channels of one pixel, from channel o on, whose first input channel is c. padding: what taps outside
 // the input read.
-template <int32_t kOutputs, int32_t kInputStep, class Params, class T, class Sum, class Scaling>
+template <int32_t kOutputs, int32_t kInputStep, class Params, class T, class W, class Sum, class Scaling>
 inline void depthwise_channels(const Params& p, const TapRange& rows, const TapRange& cols, const DepthwiseTaps& taps,
-                               int32_t c, int32_t o, const T* input, const T* weights, const Sum* bias, Sum padding,
+                               int32_t c, int32_t o, const T* input, const W* weights, const Sum* bias, Sum padding,
                                Scaling scaling, T* output) {
-  Sum sums[kOutputs];
-  load_bias<kOutputs>(bias, o, sums);
+  Sum sums[kOutputs] = {};
   add_depthwise_taps<kOutputs, kInputStep>(taps, input + c, weights + o, sums);
   if (padding != 0 && !taps.whole) add_depthwise_padding<kOutputs>(p, rows, cols, padding, weights + o, sums);
-  store_sums<kOutputs>(scaling, o, sums, output);
+  store_sums<kOutputs>(scaling, o, bias, sums, output);
 }
 
 // All channels of one pixel: in blocks of neighbouring input channels, or of outputs of the same input channel.
@@ -106,8 +106,8 @@ inline void depthwise_pixel(const Params& p, const TapRange& rows, const TapRang
   }
 }
 
-template <class Params, class T, class Sum, class Scaling>
-inline void depthwise_pixels(const Params& p, const T* input, const T* weights, const Sum* bias, Sum padding,
+template <class Params, class T, class W, class Sum, class Scaling>
+inline void depthwise_pixels(const Params& p, const T* input, const W* weights, const Sum* bias, Sum padding,
                              Scaling scaling, T* output) {
   for (int32_t n = 0; n < p.batches; ++n, input += p.input_h * p.input_w * p.input_c)
     for (int32_t oy = 0; oy < p.output_h; ++oy) {
@@ -119,17 +119,20 @@ inline void depthwise_pixels(const Params& p, const T* input, const T* weights, 
     }
 }
 
-// bias (with the input zero point folded in), multiplier, shift: [C * M]. Arithmetic: TFLite int8 reference.
-inline void depthwise_conv2d_s8(const DepthwiseConv2DS8Params& p, const int8_t* input, const int8_t* weights,
+// bias (with the input zero point folded in), multiplier, shift: [C * M]. Arithmetic: TFLite's integer reference.
+inline void depthwise_conv2d_s8(const DepthwiseConv2DIntegerParams& p, const int8_t* input, const int8_t* weights,
                                 const int32_t* bias, const int32_t* multiplier, const int8_t* shift, int8_t* output) {
-  const Int8Scaling scaling = {multiplier, shift, p.output_zero_point, p.activation_min, p.activation_max};
-  depthwise_pixels(p, input, weights, bias, p.input_zero_point, scaling, output);
+  depthwise_pixels(p, input, weights, bias, p.input_zero_point, integer_scaling(p, multiplier, shift), output);
+}
+
+inline void depthwise_conv2d_s16(const DepthwiseConv2DIntegerParams& p, const int16_t* input, const int8_t* weights,
+                                 const int64_t* bias, const int32_t* multiplier, const int8_t* shift, int16_t* output) {
+  depthwise_pixels(p, input, weights, bias, int64_t{0}, integer_scaling(p, multiplier, shift), output);
 }
 
 inline void depthwise_conv2d_f32(const DepthwiseConv2DF32Params& p, const float* input, const float* weights,
                                  const float* bias, float* output) {
-  const FloatRange range = {float_of(p.activation_min), float_of(p.activation_max)};
-  depthwise_pixels(p, input, weights, bias, 0.0f, range, output);
+  depthwise_pixels(p, input, weights, bias, 0.0f, float_range(p), output);
 }
 
 }  // namespace device

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -92,7 +93,7 @@ std::string_view c_type(DType dtype) {
 
 std::string array_text(std::string_view name, DType dtype, std::span<const uint8_t> bytes) {
   // Word alignment always; 16 where a vector load may want it and padding weighs little.
-  const int alignment = bytes.size() >= 64 ? 16 : 4;
+  const size_t alignment = bytes.size() >= 64 ? 16 : std::max<size_t>(4, size_of(dtype));
   return fmt::format("alignas({}) const {} {}[{}] = {{\n    {}}};\n", alignment, c_type(dtype), name,
                      bytes.size() / size_of(dtype), numbers_text(dtype, bytes));
 }

@@ -6,6 +6,7 @@
 #include "device/kernels/activation.h"
 #include "device/kernels/add_n.h"
 #include "device/kernels/arg.h"
+#include "device/kernels/batch_matmul.h"
 #include "device/kernels/binary_f32.h"
 #include "device/kernels/binary_integer.h"
 #include "device/kernels/binary_quantized.h"
@@ -27,6 +28,7 @@
 #include "device/kernels/softmax.h"
 #include "device/kernels/strided_copy.h"
 #include "device/kernels/svdf.h"
+#include "device/kernels/transpose_conv.h"
 #include "device/kernels/unary_f32.h"
 #include "device/kernels/unary_s16.h"
 

@@ -114,6 +114,10 @@ struct TfliteMapping {
   std::function<Outcome(const AttrReader&, Attrs&)> read;
   std::function<void(const Attrs&, AttrWriter&)> write;
   std::span<const TfliteConstantInput> constant_inputs = {};
+  // Where TFLite's order differs: input_order[i] is the place of input i, not counting the constant inputs.
+  std::span<const int> input_order = {};
+  // Where the version depends on more than the type: instead of the three above.
+  std::function<int(const Graph&, const Node&)> version_of = {};
 };
 
 // Writes the kernel calls of one node for the dtypes of its values, choosing a variant for the core. Errors:

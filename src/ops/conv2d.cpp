@@ -1,4 +1,5 @@
-// Convolution: inputs x [N, H, W, C], weights [O, kh, kw, C], bias [O] (optional); output [N, OH, OW, O].
+// Convolution: inputs x [N, H, W, C], weights [O, kh, kw, C], bias [O] (optional); output [N, OH, OW, O]. Grouped:
+// weights [O, kh, kw, C / groups]; training then sees them as dense weights with zeros.
 // Training: every output pixel's taps form one row of a patch matrix, so all three products are matrix products.
 // Patches are made a few images at a time, which keeps them in cache; a pointwise convolution's patches are the input
 // itself.
@@ -20,9 +21,11 @@ Result<std::vector<ValueType>> infer(const InferArgs& args) {
   if (weights.size() != 4)
     return fail(ErrorCode::bad_data, fmt::format("weights must be [O, kh, kw, C], found {}", to_string(weights)));
   THIMBLE_LET(const Window window, make_window(args.attrs, input, weights[1], weights[2]));
-  if (weights[3] != input[3])
-    return fail(ErrorCode::bad_data, fmt::format("weights {} read {} channels, but the input {} has {}",
-                                                 to_string(weights), weights[3], to_string(input), input[3]));
+  if (weights[3] < 1 || input[3] % weights[3] != 0 || weights[0] % (input[3] / weights[3]) != 0)
+    return fail(ErrorCode::bad_data,
+                fmt::format("weights {} read {} channels each, but the input {} has {}: all, or groups of them that "
+                            "divide the outputs evenly, are possible",
+                            to_string(weights), weights[3], to_string(input), input[3]));
   THIMBLE_TRY(check_bias(args, weights[0]));
   return std::vector<ValueType>{{args.inputs[0].dtype, {input[0], window.h.output, window.w.output, weights[0]}}};
 }
@@ -95,6 +98,37 @@ const float* patches_of(const Conv& conv, const float* x, int64_t images, std::v
   return storage.data();
 }
 
+// Calls action(dense offset, grouped offset) for each row of a filter's channels: where grouped weights [O, kh, kw, F]
+// lie in dense ones [O, kh, kw, C].
+template <class Action>
+void for_each_filter_row(const Conv& conv, const Shape& weights, const Action& action) {
+  const int64_t rows = weights[1] * weights[2], depth = weights[3], group = weights[0] / (conv.inputs / depth);
+  for (int64_t o = 0; o < weights[0]; ++o)
+    for (int64_t row = 0; row < rows; ++row)
+      action((o * rows + row) * conv.inputs + o / group * depth, (o * rows + row) * depth);
+}
+
+// The weights themselves where there are no groups.
+const float* dense_weights(const Conv& conv, const FloatView& weights, std::vector<float>& storage) {
+  if (weights.shape[3] == conv.inputs) return weights.data;
+  storage.assign(static_cast<size_t>(conv.outputs * conv.patch()), 0.0f);
+  for_each_filter_row(conv, weights.shape, [&](int64_t dense, int64_t grouped) {
+    std::copy_n(weights.data + grouped, weights.shape[3], &storage[static_cast<size_t>(dense)]);
+  });
+  return storage.data();
+}
+
+// Adds the gradients of dense weights to those of the weights.
+void add_weight_gradients(const Conv& conv, const std::vector<float>& partials, const FloatView& grad) {
+  const int64_t size = conv.outputs * conv.patch();
+  if (grad.shape[3] == conv.inputs) return add_partials(partials, size, grad.data);
+  std::vector<float> sums(static_cast<size_t>(size), 0.0f);
+  add_partials(partials, size, sums.data());
+  for_each_filter_row(conv, grad.shape, [&](int64_t dense, int64_t grouped) {
+    for (int64_t c = 0; c < grad.shape[3]; ++c) grad.data[grouped + c] += sums[static_cast<size_t>(dense + c)];
+  });
+}
+
 // Adds gradients of patches to the gradient of the input.
 void add_patches(const Conv& conv, const std::vector<float>& patches, int64_t images, float* dx) {
   for (int64_t n = 0; n < images; ++n) {
@@ -113,6 +147,8 @@ void forward(const ForwardArgs& args) {
   const Conv conv = conv_of(args.attrs, args.inputs);
   const float* bias = args.inputs.size() > 2 ? args.inputs[2].data : nullptr;
   const std::string activation = args.attrs.word("activation", "none");
+  std::vector<float> dense;
+  const float* weights = dense_weights(conv, args.inputs[1], dense);
   for_each_group(conv.batch, [&](int64_t, int64_t first, int64_t last) {
     thread_local std::vector<float> storage;
     for (int64_t n = first; n < last; n += conv.images_at_once()) {
@@ -126,7 +162,7 @@ void forward(const ForwardArgs& args) {
             .lda = conv.patch(),
             .ldb = conv.patch(),
             .ldc = conv.outputs},
-           patches, args.inputs[1].data, y);
+           patches, weights, y);
       if (bias) add_bias(bias, rows, conv.outputs, y);
       apply_activation(activation, {y, {rows, conv.outputs}});
     }
@@ -139,9 +175,10 @@ void backward(const BackwardArgs& args) {
   float* dw = args.grad_inputs[1].data;
   float* db = args.inputs.size() > 2 ? args.grad_inputs[2].data : nullptr;
   const int64_t weights = conv.outputs * conv.patch(), groups = batch_groups(conv.batch);
-  std::vector<float> masked, dw_partials(static_cast<size_t>(dw ? groups * weights : 0)),
+  std::vector<float> dense, masked, dw_partials(static_cast<size_t>(dw ? groups * weights : 0)),
       db_partials(static_cast<size_t>(db ? groups * conv.outputs : 0));
   const float* all_dy = gradient_before_activation(args, masked);
+  const float* w = dense_weights(conv, args.inputs[1], dense);
   for_each_group(conv.batch, [&](int64_t group, int64_t first, int64_t last) {
     thread_local std::vector<float> storage, dx_patches;
     for (int64_t n = first; n < last; n += conv.images_at_once()) {
@@ -169,22 +206,33 @@ void backward(const BackwardArgs& args) {
                    .ldc = conv.patch(),
                    .add = conv.pointwise()};
       if (conv.pointwise()) {
-        gemm(product, dy, args.inputs[1].data, dx + n * conv.image());
+        gemm(product, dy, w, dx + n * conv.image());
       } else {
         dx_patches.resize(static_cast<size_t>(rows * conv.patch()));
-        gemm(product, dy, args.inputs[1].data, dx_patches.data());
+        gemm(product, dy, w, dx_patches.data());
         add_patches(conv, dx_patches, images, dx + n * conv.image());
       }
     }
   });
-  if (dw) add_partials(dw_partials, weights, dw);
+  if (dw) add_weight_gradients(conv, dw_partials, args.grad_inputs[1]);
   if (db) add_partials(db_partials, conv.outputs, db);
+}
+
+Outcome read(const AttrReader& reader, Attrs& attrs) {
+  read_bias_type(reader, attrs);
+  return read_convolution(reader, attrs);
+}
+
+void write(const Attrs& attrs, AttrWriter& writer) {
+  write_convolution(attrs, writer);
+  write_bias_type(attrs, writer);
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
   const Shape& weights = args.graph[args.node.inputs[1]].type.shape;
-  return lower_convolution<device::Conv2DS8Params, device::Conv2DF32Params>(args, "conv2d", 0, [&](auto& params) {
-    params.input_c = static_cast<int32_t>(weights[3]), params.output_c = static_cast<int32_t>(weights[0]);
+  return lower_convolution<device::Conv2DIntegerParams, device::Conv2DF32Params>(args, "conv2d", 0, [&](auto& params) {
+    params.input_c = static_cast<int32_t>(args.graph[args.node.inputs[0]].type.shape[3]);
+    params.filter_c = static_cast<int32_t>(weights[3]), params.output_c = static_cast<int32_t>(weights[0]);
   });
 }
 
@@ -193,22 +241,28 @@ int64_t macs(const Graph& graph, const Node& node) {
   return element_count(graph[node.outputs[0]].type.shape) * weights[1] * weights[2] * weights[3];
 }
 
+int version_of(const Graph& graph, const Node& node) {
+  const LinearForm form = linear_form(graph, node);
+  if (form.sums_int32) return 8;
+  if (form.int4) return 7;
+  if (graph[node.inputs[1]].type.shape[3] != graph[node.inputs[0]].type.shape[3]) return 6;
+  return form.activations == DType::i16 ? 4 : form.activations == DType::i8 ? 3 : 1;
+}
+
 }  // namespace
 
 const OpSpec& conv2d() {
   static const OpSpec spec{
       .name = "conv2d",
-      .doc = "2-D convolution with weights [out, height, width, in], plus bias.",
+      .doc = "2-D convolution with weights [out, height, width, in / groups], plus bias.",
       .traits = {.min_inputs = 2, .max_inputs = 3, .fuses_activation = true},
       .infer = infer,
       .forward = forward,
       .backward = backward,
       .quantize = QuantizeRule{.weights = 1, .weights_axis = 0, .per_channel = true, .bias = 2},
-      .tflite = TfliteMapping{.builtin = "CONV_2D",
-                              .options = "Conv2DOptions",
-                              .version = 3,
-                              .read = read_convolution,
-                              .write = write_convolution},
+      .tflite =
+          TfliteMapping{
+              .builtin = "CONV_2D", .options = "Conv2DOptions", .read = read, .write = write, .version_of = version_of},
       .lower = lower,
       .macs = macs,
   };

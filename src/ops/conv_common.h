@@ -44,41 +44,43 @@ void set_window(const Window& window, Params& params) {
   set(params.padding_h, window.h.padding), set(params.padding_w, window.w.padding);
 }
 
-// The call of kernel <name>_s8 or <name>_f32; set_channels fills what is not the window, zero points or activation.
-// channel_axis: axis of the weights that counts output channels.
-template <class S8Params, class F32Params, class SetChannels>
+// The call of kernel <name>_f32 or an integer one; set_channels fills what is not the window, zero points or
+// activation. channel_axis: axis of the weights that counts output channels.
+template <class IntegerParams, class F32Params, class SetChannels>
 Result<std::vector<KernelCall>> lower_convolution(const LowerArgs& args, std::string_view name, int channel_axis,
                                                   const SetChannels& set_channels) {
-  THIMBLE_TRY(kernel_dtype(args, {DType::i8, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
   const Graph& graph = args.graph;
   const Node& node = args.node;
   const Value &input = graph[node.inputs[0]], &weights = graph[node.inputs[1]], &output = graph[node.outputs[0]];
-  if (!weights.constant || weights.type.dtype != output.type.dtype)
-    return cannot_lower(node, fmt::format("the weights must be constant {}", name_of(output.type.dtype)));
   const Shape& taps = weights.type.shape;
   THIMBLE_LET(const Window window, make_window(node.attrs, input.type.shape, taps[1], taps[2]));
   const std::string activation = node.attrs.word("activation", "none");
-  const auto make = [&](auto params, auto min, auto max, std::string_view dtype) {
+  const auto make = [&](auto params, auto min, auto max, const std::string& kernel) {
     set_window(window, params);
     set_channels(params);
     params.batches = static_cast<int32_t>(input.type.shape[0]);
     params.activation_min = min, params.activation_max = max;
-    auto call = KernelCall::make(fmt::format("{}_{}", name, dtype), params);
-    call.operand(node.inputs[0]).operand(*weights.constant);
+    auto call = KernelCall::make(kernel, params);
+    call.operand(node.inputs[0]).operand(operand_of(graph, node.inputs[1]));
     return call;
   };
-  if (!is_int8(output)) {
+  if (dtype == DType::f32) {
+    if (weights.type.dtype != DType::f32)
+      return cannot_lower(node, "the weights of float32 activations must be float32");
     const FloatRange range = activation_range(activation);
-    KernelCall call = make(F32Params{}, device::bits_of(range.min), device::bits_of(range.max), "f32");
-    THIMBLE_LET(Tensor bias, float_bias(graph, node, taps[static_cast<size_t>(channel_axis)]));
+    THIMBLE_LET(Operand bias, float_bias(graph, node, taps[static_cast<size_t>(channel_axis)]));
+    KernelCall call =
+        make(F32Params{}, device::bits_of(range.min), device::bits_of(range.max), fmt::format("{}_f32", name));
     call.operand(std::move(bias)).operand(node.outputs[0]);
     return std::vector{std::move(call)};
   }
-  THIMBLE_LET(ChannelConstants constants, channel_constants(graph, node, channel_axis));
-  const IntRange range = activation_range(activation, output.quantization);
-  S8Params params{};
+  THIMBLE_LET(ChannelConstants constants, channel_constants(graph, node, {.channel_axis = channel_axis}));
+  THIMBLE_LET(const std::string kernel, integer_kernel(node, name, dtype, constants.bias.dtype));
+  const IntRange range = activation_range(activation, output.quantization, dtype);
+  IntegerParams params{};
   params.input_zero_point = zero_point_of(input), params.output_zero_point = zero_point_of(output);
-  KernelCall call = make(params, range.min, range.max, "s8");
+  KernelCall call = make(params, range.min, range.max, kernel);
   call.operand(std::move(constants.bias)).operand(std::move(constants.multiplier)).operand(std::move(constants.shift));
   call.operand(node.outputs[0]);
   return std::vector{std::move(call)};

@@ -165,7 +165,7 @@ void backward(const BackwardArgs& args) {
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
   const Shape& weights = args.graph[args.node.inputs[1]].type.shape;
   const int64_t channels = args.graph[args.node.inputs[0]].type.shape[3];
-  return lower_convolution<device::DepthwiseConv2DS8Params, device::DepthwiseConv2DF32Params>(
+  return lower_convolution<device::DepthwiseConv2DIntegerParams, device::DepthwiseConv2DF32Params>(
       args, "depthwise_conv2d", 3, [&](auto& params) {
         params.input_c = static_cast<int32_t>(channels),
         params.depth_multiplier = static_cast<int32_t>(weights[3] / channels);
@@ -187,6 +187,14 @@ void write(const Attrs& attrs, AttrWriter& writer) {
   write_convolution(attrs, writer);
 }
 
+int version_of(const Graph& graph, const Node& node) {
+  const LinearForm form = linear_form(graph, node);
+  if (form.int4) return 7;
+  if (form.activations == DType::i16) return 5;
+  if (form.activations == DType::i8) return 3;
+  return node.attrs.integer("dilation_h", 1) != 1 || node.attrs.integer("dilation_w", 1) != 1 ? 2 : 1;
+}
+
 }  // namespace
 
 const OpSpec& depthwise_conv2d() {
@@ -202,9 +210,9 @@ const OpSpec& depthwise_conv2d() {
       .quantize = QuantizeRule{.weights = 1, .weights_axis = 3, .per_channel = true, .bias = 2},
       .tflite = TfliteMapping{.builtin = "DEPTHWISE_CONV_2D",
                               .options = "DepthwiseConv2DOptions",
-                              .version = 3,
                               .read = read,
-                              .write = write},
+                              .write = write,
+                              .version_of = version_of},
       .lower = lower,
       .macs = macs,
   };

@@ -1,9 +1,9 @@
 // Fully connected: inputs x [N, ...] (flattened to [rows, in]), weights [out, in], bias [out] (optional); output [rows,
-// out].
+// out], or with attribute keep_num_dims x's shape with `out` as its last extent.
 #include "device/kernels/fully_connected.h"
 
 #include "ops/gemm.h"
-#include "ops/lowering.h"
+#include "ops/matmul.h"
 #include "ops/ops.h"
 
 namespace thimble::ops {
@@ -19,12 +19,19 @@ Result<std::vector<ValueType>> infer(const InferArgs& args) {
     return fail(ErrorCode::bad_data, fmt::format("input {} cannot be cut into rows of {} for weights {}",
                                                  to_string(input), weights[1], to_string(weights)));
   THIMBLE_TRY(check_bias(args, weights[0]));
-  return std::vector<ValueType>{{args.inputs[0].dtype, {element_count(input) / weights[1], weights[0]}}};
+  if (args.attrs.integer("keep_num_dims") == 0)
+    return std::vector<ValueType>{{args.inputs[0].dtype, {element_count(input) / weights[1], weights[0]}}};
+  if (input.empty() || input.back() != weights[1])
+    return fail(ErrorCode::bad_data, fmt::format("the last extent of input {} is not that of weights {}",
+                                                 to_string(input), to_string(weights)));
+  Shape output = input;
+  output.back() = weights[0];
+  return std::vector<ValueType>{{args.inputs[0].dtype, std::move(output)}};
 }
 
 void forward(const ForwardArgs& args) {
   const FloatView &x = args.inputs[0], &w = args.inputs[1], &y = args.outputs[0];
-  const int64_t rows = y.shape[0], outputs = w.shape[0], inputs = w.shape[1];
+  const int64_t outputs = w.shape[0], inputs = w.shape[1], rows = y.size() / outputs;
   gemm({.transpose_b = true, .m = rows, .n = outputs, .k = inputs, .lda = inputs, .ldb = inputs, .ldc = outputs},
        x.data, w.data, y.data);
   if (args.inputs.size() > 2 && args.inputs[2].data)
@@ -34,7 +41,7 @@ void forward(const ForwardArgs& args) {
 
 void backward(const BackwardArgs& args) {
   const FloatView &x = args.inputs[0], &w = args.inputs[1], &y = args.outputs[0];
-  const int64_t rows = y.shape[0], outputs = w.shape[0], inputs = w.shape[1];
+  const int64_t outputs = w.shape[0], inputs = w.shape[1], rows = y.size() / outputs;
   std::vector<float> dy(args.grad_outputs[0].data, args.grad_outputs[0].data + y.size());
   mask_activation_gradient(args.attrs.word("activation", "none"), y, dy);
   if (float* dx = args.grad_inputs[0].data)
@@ -54,43 +61,81 @@ void backward(const BackwardArgs& args) {
     for (int64_t i = 0; i < rows * outputs; ++i) args.grad_inputs[2].data[i % outputs] += dy[static_cast<size_t>(i)];
 }
 
+// TFLite's integer reference counts the zero point of weights with one scale, and only there.
+bool is_asymmetric(const Value& weights) {
+  return weights.quantization.scale.size() == 1 && weights.quantization.zero_point[0] != 0;
+}
+
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
-  THIMBLE_TRY(kernel_dtype(args, {DType::i8, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
   const Graph& graph = args.graph;
   const Node& node = args.node;
   const Value& output = graph[node.outputs[0]];
   const Value& weights = graph[node.inputs[1]];
-  if (!weights.constant || weights.type.dtype != output.type.dtype)
-    return cannot_lower(node, fmt::format("the weights must be constant {}", name_of(output.type.dtype)));
-  const auto rows = static_cast<int32_t>(output.type.shape[0]);
   const auto outputs = static_cast<int32_t>(weights.type.shape[0]),
              inputs = static_cast<int32_t>(weights.type.shape[1]);
+  const auto rows = static_cast<int32_t>(element_count(output.type.shape) / outputs);
   const std::string activation = node.attrs.word("activation", "none");
-  if (is_int8(output)) {
-    const auto product = weights.quantization.per_channel() ? ScaleProduct::in_double : ScaleProduct::in_float;
-    THIMBLE_LET(ChannelConstants constants, channel_constants(graph, node, 0, product));
-    const IntRange range = activation_range(activation, output.quantization);
+  if (dtype == DType::f32) {
+    if (weights.type.dtype != DType::f32)
+      return cannot_lower(node, "the weights of float32 activations must be float32");
+    const FloatRange range = activation_range(activation);
+    THIMBLE_LET(Operand bias, float_bias(graph, node, outputs));
     auto call = KernelCall::make(
-        "fully_connected_s8",
-        device::FullyConnectedS8Params{rows, inputs, outputs, zero_point_of(output), range.min, range.max});
-    call.operand(node.inputs[0])
-        .operand(*weights.constant)
-        .operand(std::move(constants.bias))
-        .operand(std::move(constants.multiplier));
-    call.operand(std::move(constants.shift)).operand(node.outputs[0]);
+        "fully_connected_f32",
+        device::FullyConnectedF32Params{rows, inputs, outputs, device::bits_of(range.min), device::bits_of(range.max)});
+    call.operand(node.inputs[0]).operand(operand_of(graph, node.inputs[1]));
+    call.operand(std::move(bias)).operand(node.outputs[0]);
     return std::vector{std::move(call)};
   }
-  const FloatRange range = activation_range(activation);
-  THIMBLE_LET(Tensor bias, float_bias(graph, node, outputs));
+  if (dtype == DType::i8 && (!weights.constant || is_asymmetric(weights))) {
+    const ValueId bias = node.inputs.size() > 2 ? node.inputs[2] : kNoValue;
+    return lower_matmul(args, {.a = node.inputs[0],
+                               .b = node.inputs[1],
+                               .transpose_b = true,
+                               .a_shape = {rows, inputs},
+                               .b_shape = weights.type.shape,
+                               .bias = bias});
+  }
+  THIMBLE_LET(ChannelConstants constants,
+              channel_constants(graph, node, {.product_in_float = !weights.quantization.per_channel()}));
+  THIMBLE_LET(const std::string kernel, integer_kernel(node, "fully_connected", dtype, constants.bias.dtype));
+  const IntRange range = activation_range(activation, output.quantization, dtype);
   auto call = KernelCall::make(
-      "fully_connected_f32",
-      device::FullyConnectedF32Params{rows, inputs, outputs, device::bits_of(range.min), device::bits_of(range.max)});
-  call.operand(node.inputs[0]).operand(*weights.constant).operand(std::move(bias)).operand(node.outputs[0]);
+      kernel, device::FullyConnectedIntegerParams{rows, inputs, outputs, zero_point_of(output), range.min, range.max});
+  call.operand(node.inputs[0]).operand(*weights.constant).operand(std::move(constants.bias));
+  call.operand(std::move(constants.multiplier)).operand(std::move(constants.shift)).operand(node.outputs[0]);
   return std::vector{std::move(call)};
+}
+
+Outcome read(const AttrReader& reader, Attrs& attrs) {
+  if (reader.integer("keep_num_dims") != 0) attrs.set("keep_num_dims", int64_t{1});
+  if (const int64_t format = reader.integer("weights_format"); format != 0)
+    return fail(ErrorCode::unsupported,
+                fmt::format("weights stored in format {}; only the plain one (0) is known", format));
+  read_bias_type(reader, attrs);
+  return read_fused_activation(reader, attrs);
+}
+
+void write(const Attrs& attrs, AttrWriter& writer) {
+  write_fused_activation(attrs, writer);
+  if (attrs.integer("keep_num_dims") != 0) writer.integer("keep_num_dims", 1);
+  write_bias_type(attrs, writer);
 }
 
 int64_t macs(const Graph& graph, const Node& node) {
   return element_count(graph[node.outputs[0]].type.shape) * graph[node.inputs[1]].type.shape[1];
+}
+
+int version_of(const Graph& graph, const Node& node) {
+  const LinearForm form = linear_form(graph, node);
+  if (form.sums_int32) return 11;
+  if (form.int4) return 10;
+  if (form.activations == DType::i8 && graph[node.inputs[1]].quantization.per_channel()) return 12;
+  if (form.activations == DType::i16) return 7;
+  if (!form.bias) return 6;
+  if (node.attrs.integer("keep_num_dims") != 0) return 5;
+  return form.activations == DType::i8 ? 4 : 1;
 }
 
 }  // namespace
@@ -106,9 +151,9 @@ const OpSpec& fully_connected() {
       .quantize = QuantizeRule{.weights = 1, .weights_axis = 0, .per_channel = false, .bias = 2},
       .tflite = TfliteMapping{.builtin = "FULLY_CONNECTED",
                               .options = "FullyConnectedOptions",
-                              .version = 4,
-                              .read = read_fused_activation,
-                              .write = write_fused_activation},
+                              .read = read,
+                              .write = write,
+                              .version_of = version_of},
       .lower = lower,
       .macs = macs,
   };

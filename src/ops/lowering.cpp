@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "device/base/fixed_point.h"
+#include "graph/kernel_table.h"
+
 namespace thimble::ops {
 
 Multiplier quantize_multiplier(double real) {
@@ -111,56 +114,118 @@ tl::unexpected<Error> cannot_lower(const Node& node, std::string message) {
   return fail(ErrorCode::unsupported, std::move(message), node.name);
 }
 
-Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node, int channel_axis,
-                                           ScaleProduct product) {
-  const Value& input = graph[node.inputs[0]];
-  const Value& weights = graph[node.inputs[1]];
-  const Value& output = graph[node.outputs[0]];
+namespace {
+
+Outcome check_channel_inputs(const Graph& graph, const Node& node) {
+  const Value &input = graph[node.inputs[0]], &weights = graph[node.inputs[1]], &output = graph[node.outputs[0]];
   if (!weights.constant || weights.type.dtype != DType::i8)
     return cannot_lower(node, "the weights must be constant int8");
   if (input.quantization.empty() || weights.quantization.empty() || output.quantization.empty())
     return cannot_lower(node, "input, weights and output need a scale and zero point");
   for (int32_t zero : weights.quantization.zero_point)
     if (zero != 0) return cannot_lower(node, fmt::format("int8 weights must be symmetric; found zero point {}", zero));
+  return {};
+}
 
+std::vector<int64_t> sums_of_channels(const Value& weights, int channel_axis) {
   const Shape& shape = weights.type.shape;
-  const int64_t channels = shape[static_cast<size_t>(channel_axis)];
-  int64_t inner = 1;
-  for (size_t axis = static_cast<size_t>(channel_axis) + 1; axis < shape.size(); ++axis) inner *= shape[axis];
-  std::vector<int64_t> sums(static_cast<size_t>(channels), 0);
+  size_t inner = 1;
+  for (size_t axis = static_cast<size_t>(channel_axis) + 1; axis < shape.size(); ++axis)
+    inner *= static_cast<size_t>(shape[axis]);
+  std::vector<int64_t> sums(static_cast<size_t>(shape[static_cast<size_t>(channel_axis)]), 0);
   const auto values = weights.constant->as<int8_t>();
-  for (size_t i = 0; i < values.size(); ++i) sums[(i / static_cast<size_t>(inner)) % sums.size()] += values[i];
+  for (size_t i = 0; i < values.size(); ++i) sums[(i / inner) % sums.size()] += values[i];
+  return sums;
+}
 
-  std::vector<int32_t> bias(sums.size(), 0), multiplier(sums.size());
-  std::vector<int8_t> shift(sums.size());
-  if (node.inputs.size() > 2 && node.inputs[2] != kNoValue) {
-    const Value& given = graph[node.inputs[2]];
-    if (!given.constant || given.type.dtype != DType::i32 || given.constant->size() != channels)
-      return cannot_lower(node, fmt::format("the bias must be {} constant int32 values", channels));
-    std::ranges::copy(given.constant->as<int32_t>(), bias.begin());
+// One number per channel, zeros where there is no bias; `sums` becomes its type.
+Result<std::vector<int64_t>> integer_bias(const Graph& graph, const Node& node, size_t channels, DType& sums) {
+  const bool wide = graph[node.inputs[0]].type.dtype == DType::i16;
+  sums = wide && node.attrs.integer("sums_int32") == 0 ? DType::i64 : DType::i32;
+  if (node.inputs.size() <= 2 || node.inputs[2] == kNoValue) return std::vector<int64_t>(channels, 0);
+  const Value& given = graph[node.inputs[2]];
+  sums = given.type.dtype;
+  const bool known = sums == DType::i32 || (wide && sums == DType::i64);
+  if (!known || !given.constant || given.constant->size() != static_cast<int64_t>(channels))
+    return cannot_lower(
+        node, fmt::format("the bias must be {} constant {} values; found {} {}", channels,
+                          wide ? "int64 or int32" : "int32", given.constant ? "constant" : "computed", name_of(sums)));
+  if (sums == DType::i32) {
+    const auto values = given.constant->as<int32_t>();
+    return std::vector<int64_t>(values.begin(), values.end());
   }
+  const auto values = given.constant->as<int64_t>();
+  return std::vector<int64_t>(values.begin(), values.end());
+}
+
+}  // namespace
+
+Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node, const ChannelRules& rules) {
+  THIMBLE_TRY(check_channel_inputs(graph, node));
+  const Value& input = graph[node.inputs[0]];
+  const Value& weights = graph[node.inputs[1]];
+  const Value& output = graph[node.outputs[0]];
+  const std::vector<int64_t> sums = sums_of_channels(weights, rules.channel_axis);
+  const auto channels = static_cast<int64_t>(sums.size());
+  DType type = DType::i32;
+  THIMBLE_LET(std::vector<int64_t> bias, integer_bias(graph, node, sums.size(), type));
   const Quantization& q = weights.quantization;
+  std::vector<int32_t> narrow(sums.size()), multiplier(sums.size());
+  std::vector<int8_t> shift(sums.size());
   for (size_t c = 0; c < sums.size(); ++c) {
-    bias[c] =
-        static_cast<int32_t>(static_cast<uint32_t>(bias[c]) - static_cast<uint32_t>(zero_point_of(input) * sums[c]));
+    const int64_t folded = rules.fold_zero_point ? zero_point_of(input) * sums[c] : 0;
+    bias[c] = device::wrapping_add(bias[c], -folded);
+    narrow[c] = static_cast<int32_t>(bias[c]);
     const float weight_scale = q.scale[q.per_channel() ? c : 0], input_scale = scale_of(input);
-    const double scale = product == ScaleProduct::in_float
-                             ? static_cast<double>(input_scale * weight_scale)
-                             : static_cast<double>(input_scale) * static_cast<double>(weight_scale);
+    const double scale = rules.product_in_float ? static_cast<double>(input_scale * weight_scale)
+                                                : static_cast<double>(input_scale) * static_cast<double>(weight_scale);
     const Multiplier m = quantize_multiplier(scale / static_cast<double>(scale_of(output)));
+    if (type == DType::i64 && m.shift > device::kMostShift64)
+      return cannot_lower(node, fmt::format("output scale {} is too small for input scale {} and weight scale {}",
+                                            scale_of(output), input_scale, weight_scale));
     multiplier[c] = m.multiplier;
     shift[c] = static_cast<int8_t>(m.shift);
   }
-  return ChannelConstants{Tensor::from<int32_t>({channels}, bias), Tensor::from<int32_t>({channels}, multiplier),
-                          Tensor::from<int8_t>({channels}, shift)};
+  return ChannelConstants{
+      type == DType::i64 ? Tensor::from<int64_t>({channels}, bias) : Tensor::from<int32_t>({channels}, narrow),
+      Tensor::from<int32_t>({channels}, multiplier), Tensor::from<int8_t>({channels}, shift)};
 }
 
-Result<Tensor> float_bias(const Graph& graph, const Node& node, int64_t channels) {
+Result<std::string> integer_kernel(const Node& node, std::string_view name, DType activations, DType sums) {
+  const bool wide = activations == DType::i16;
+  const std::string kernel = fmt::format("{}_{}", name, !wide ? "s8" : sums == DType::i64 ? "s16" : "s16_b32");
+  if (!find_kernel(kernel))
+    return cannot_lower(node, fmt::format("{} of {} activations has no kernel with a bias of type {}", node.op->name,
+                                          name_of(activations), name_of(sums)));
+  return kernel;
+}
+
+Result<Operand> float_bias(const Graph& graph, const Node& node, int64_t channels) {
   if (node.inputs.size() <= 2 || node.inputs[2] == kNoValue) return Tensor::zeros(DType::f32, {channels});
-  const Value& given = graph[node.inputs[2]];
-  if (!given.constant || given.type.dtype != DType::f32 || given.constant->size() != channels)
-    return cannot_lower(node, fmt::format("the bias must be {} constant float32 values", channels));
-  return *given.constant;
+  const ValueType& given = graph[node.inputs[2]].type;
+  if (given.dtype != DType::f32 || element_count(given.shape) != channels)
+    return cannot_lower(node, fmt::format("the bias must be {} float32 values, found {} {}", channels,
+                                          name_of(given.dtype), to_string(given.shape)));
+  return operand_of(graph, node.inputs[2]);
+}
+
+LinearForm linear_form(const Graph& graph, const Node& node) {
+  return {.activations = graph[node.inputs[0]].type.dtype,
+          .int4 = graph[node.inputs[1]].stored_bits == 4,
+          .bias = node.inputs.size() > 2 && node.inputs[2] != kNoValue,
+          .sums_int32 = node.attrs.integer("sums_int32") != 0};
+}
+
+namespace {
+constexpr int64_t kTfliteInt32 = 2;  // TensorType
+}
+
+void read_bias_type(const AttrReader& reader, Attrs& attrs) {
+  if (reader.integer("quantized_bias_type") == kTfliteInt32) attrs.set("sums_int32", int64_t{1});
+}
+
+void write_bias_type(const Attrs& attrs, AttrWriter& writer) {
+  if (attrs.integer("sums_int32") != 0) writer.integer("quantized_bias_type", kTfliteInt32);
 }
 
 void apply_activation(std::string_view activation, const FloatView& output) {

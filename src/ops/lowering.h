@@ -37,20 +37,41 @@ inline bool is_int8(const Value& value) { return value.type.dtype == DType::i8; 
 
 // The constants of a linear op (convolution, fully connected), one entry per output channel.
 struct ChannelConstants {
-  Tensor bias;        // int32: bias - input_zero_point * sum of the channel's weights
+  Tensor bias;        // bias - input_zero_point * sum of the channel's weights; its type is that of the sums
   Tensor multiplier;  // int32
   Tensor shift;       // int8
 };
-// How TFLite multiplies the scales of input and weights: convolutions in double; fully connected, where its weights
-// have one scale, in float.
-enum class ScaleProduct { in_double, in_float };
+struct ChannelRules {
+  int channel_axis = 0;  // of the weights: counts output channels
+  // TFLite multiplies the scales of input and weights in double; in fully connected, where the weights have one scale,
+  // in float.
+  bool product_in_float = false;
+  bool fold_zero_point = true;  // false: the bias as it is
+};
 
-// channel_axis: axis of the weights that counts output channels. bias may be kNoValue.
-Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node, int channel_axis,
-                                           ScaleProduct product = ScaleProduct::in_double);
+// Inputs x, weights and bias (kNoValue for none) of int8 or int16 activations. With int16 the sums are int64, or int32
+// where the bias is; without a bias attribute sums_int32 says so.
+Result<ChannelConstants> channel_constants(const Graph& graph, const Node& node, const ChannelRules& rules);
 
-// Float bias of a linear op, zeros when absent. Errors: unsupported when it is not that many constant numbers.
-Result<Tensor> float_bias(const Graph& graph, const Node& node, int64_t channels);
+// Kernel `name` for these activations and sums: <name>_s8, <name>_s16, <name>_s16_b32. Errors: unsupported when there
+// is no such kernel.
+Result<std::string> integer_kernel(const Node& node, std::string_view name, DType activations, DType sums);
+
+// Float bias of a linear op, zeros when absent. Errors: unsupported when it is not that many float32 numbers.
+Result<Operand> float_bias(const Graph& graph, const Node& node, int64_t channels);
+
+// What the .tflite version of a linear op depends on.
+struct LinearForm {
+  DType activations = DType::f32;
+  bool int4 = false;        // weights
+  bool bias = false;        // has one
+  bool sums_int32 = false;  // its quantized_bias_type is written
+};
+LinearForm linear_form(const Graph& graph, const Node& node);
+
+// TFLite's quantized_bias_type of a linear op's options: attribute sums_int32.
+void read_bias_type(const AttrReader& reader, Attrs& attrs);
+void write_bias_type(const Attrs& attrs, AttrWriter& writer);
 
 // The dtype of the node's output, which says which kernel to call. Errors: unsupported, naming what was found and what
 // there is, when it is not one of `known` or differs from input 0's.

@@ -273,6 +273,10 @@ Outcome take_constant_inputs(const Graph& graph, Node& node) {
     }
     node.inputs.erase(node.inputs.begin() + constant->input);
   }
+  const std::vector<ValueId> stored = node.inputs;
+  const auto& order = node.op->tflite->input_order;
+  for (size_t i = 0; i < std::min(order.size(), stored.size()); ++i)
+    if (static_cast<size_t>(order[i]) < stored.size()) node.inputs[i] = stored[static_cast<size_t>(order[i])];
   return {};
 }
 

@@ -58,6 +58,7 @@ std::vector<Role> roles_of(const Graph& graph) {
 int version_of(const Graph& graph, const Node& node) {
   const TfliteMapping& mapping = *node.op->tflite;
   if (node.inputs.empty() && node.outputs.empty()) return mapping.version;
+  if (mapping.version_of) return mapping.version_of(graph, node);
   const ValueId first = !node.inputs.empty() && node.inputs[0] != kNoValue ? node.inputs[0] : node.outputs.at(0);
   const DType dtype = graph[first].type.dtype;
   const bool int4 =
@@ -268,6 +269,8 @@ Result<Offset<tflite::Operator>> Writer::write_operator(const Node& node) {
   if (mapping.write) mapping.write(node.attrs, writer);
   const auto options = writer.finish(builder_);
   std::vector<int32_t> input_ids = tensor_ids(node.inputs);
+  for (size_t i = 0; i < std::min(mapping.input_order.size(), node.inputs.size()); ++i)
+    input_ids[static_cast<size_t>(mapping.input_order[i])] = tensor_ids({node.inputs[i]})[0];
   for (const TfliteConstantInput& constant : mapping.constant_inputs)
     if (!constant.may_flow || node.attrs.has(constant.attr))
       input_ids.insert(input_ids.begin() + constant.input, write_constant_input(node, constant));
