@@ -80,6 +80,7 @@ TEST(Verbs, JsonAloneOnStandardOutput) {
       {"run", "--board", "host"},
       {"all"},
       {"run", model, "--board", "host", "--input", folder / "in.bin", "--output", folder / "out.bin"},
+      {"convert", model, "--output", folder / "again.tflite", "--header"},
       {"inspect", model},
       {"bench", model, "--board", "netduinoplus2"},
       {"boards"},

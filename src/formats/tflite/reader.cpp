@@ -36,19 +36,24 @@ Result<Source> main_subgraph(const tflite::Model& model) {
   return Source{model, *model.subgraphs()->Get(0)};
 }
 
-// What to do about an operator that cannot be run.
-std::string_view remedy_for(std::string_view builtin) {
-  if (builtin == "IF" || builtin == "WHILE")
-    return "control flow is not supported: export one inference function without branches and loops (a recurrent layer "
-           "with its steps unrolled, or as UNIDIRECTIONAL_SEQUENCE_LSTM)";
-  if (builtin.starts_with("CUSTOM (Signal"))
-    return "this computes features from sound, which thimble's own signal chain does: describe it under [signal] in a "
-           "project, and import the model that follows it";
-  if (builtin.starts_with("CUSTOM (Flex"))
-    return "convert the model again with TensorFlow Lite's builtin operators only (without SELECT_TF_OPS)";
-  if (builtin.starts_with("CUSTOM"))
-    return "only TensorFlow Lite's builtin operators are supported: leave this part out of the model and run it "
-           "yourself";
+// What to do about operators that cannot be run: the first that says more than "not supported".
+std::string_view remedy_for(std::span<const std::string> builtins) {
+  constexpr std::string_view kNoControlFlow =
+      "control flow is not supported: export one inference function without branches and loops (a recurrent layer with "
+      "its steps unrolled, or as UNIDIRECTIONAL_SEQUENCE_LSTM)";
+  constexpr std::pair<std::string_view, std::string_view> kRemedies[] = {
+      {"IF", kNoControlFlow},
+      {"WHILE", kNoControlFlow},
+      {"CUSTOM (Signal",
+       "this computes features from sound, which thimble's own signal chain does: describe it under [signal] in a "
+       "project, and import the model that follows it"},
+      {"CUSTOM (Flex", "convert the model again with TensorFlow Lite's builtin operators only (without SELECT_TF_OPS)"},
+      {"CUSTOM (",
+       "only TensorFlow Lite's builtin operators are supported: leave this part out of the model and run it yourself"},
+  };
+  for (const auto& [prefix, remedy] : kRemedies)
+    for (const std::string& name : builtins)
+      if (prefix.starts_with("CUSTOM") ? name.starts_with(prefix) : name == prefix) return remedy;
   return "`thimble ops` lists what is supported: rebuild the model from those, or leave this part out of it";
 }
 
@@ -74,7 +79,7 @@ Outcome check_operators(const Source& source, std::span<const StoredOperator> op
   return fail(ErrorCode::unsupported,
               fmt::format("{} {} {} not supported", names.size() == 1 ? "operator" : "operators",
                           fmt::join(names, ", "), names.size() == 1 ? "is" : "are"),
-              first, std::string(remedy_for(names[0])));
+              first, std::string(remedy_for(names)));
 }
 
 Result<Attrs> read_options(const tflite::Operator& stored, const TfliteMapping& mapping) {
