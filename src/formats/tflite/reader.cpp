@@ -98,7 +98,20 @@ Result<Attrs> read_options(const tflite::Operator& stored, const TfliteMapping& 
 // Operators whose output type only their output tensor says; it becomes their attribute "dtype".
 constexpr std::string_view kTypedByOutput[] = {"CAST", "QUANTIZE"};
 
-Result<Node> read_node(const StoredOperator& stored) {
+// An integer LSTM says in the last of its intermediate tensors how the hidden state is scaled before it is output. No
+// kernel here needs it, but TensorFlow Lite's does.
+void read_hidden_scale(const Source& source, const StoredOperator& stored, Attrs& attrs) {
+  const auto* intermediates = stored.table->intermediates();
+  if (length(intermediates) != tflite::kLstmIntermediates || stored.outputs.empty()) return;
+  const int32_t id = at(intermediates, tflite::kLstmIntermediates - 1);
+  if (id < 0 || static_cast<size_t>(id) >= length(source.subgraph.tensors())) return;
+  const auto* q = at(source.subgraph.tensors(), static_cast<size_t>(id))->quantization();
+  if (!q || length(q->scale()) != 1 || length(q->zero_point()) != 1) return;
+  attrs.set(tflite::kHiddenScale, static_cast<double>(at(q->scale(), 0)));
+  attrs.set(tflite::kHiddenZeroPoint, tflite::element(*q->zero_point(), 0));
+}
+
+Result<Node> read_node(const Source& source, const StoredOperator& stored) {
   Node node;
   node.op = ops::find_tflite(stored.builtin);
   node.name = fmt::format("{}_{}", node.op->name, stored.index);
@@ -111,6 +124,7 @@ Result<Node> read_node(const StoredOperator& stored) {
     return tl::unexpected<Error>(std::move(error));
   }
   node.attrs = std::move(*attrs);
+  read_hidden_scale(source, stored, node.attrs);
   return node;
 }
 
@@ -358,7 +372,7 @@ Result<Graph> read_tflite(std::span<const uint8_t> bytes) {
   THIMBLE_LET(graph.values, read_values(source, graph, folded, operators));
   THIMBLE_TRY(tflite::resolve_variables(source, operators, graph.values));
   for (const StoredOperator& stored : operators) {
-    THIMBLE_LET(Node node, read_node(stored));
+    THIMBLE_LET(Node node, read_node(source, stored));
     if (std::ranges::find(kTypedByOutput, stored.builtin) != std::end(kTypedByOutput) && !node.outputs.empty())
       node.attrs.set("dtype", std::string(name_of(graph[node.outputs[0]].type.dtype)));
     graph.nodes.push_back(std::move(node));

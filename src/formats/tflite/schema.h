@@ -13,6 +13,9 @@ constexpr uint32_t kSchemaVersion = 3;
 // Numbers in one list that configures an operator: no operator takes more. Many operators of a hostile file can point
 // at one long list.
 constexpr size_t kMaxListed = 64;
+constexpr size_t kLstmIntermediates = 5;
+constexpr std::string_view kHiddenScale = "hidden_scale";
+constexpr std::string_view kHiddenZeroPoint = "hidden_zero_point";
 constexpr std::string_view kLabelsName = "labels.txt";
 constexpr std::string_view kOfflinePlanName = "OfflineMemoryAllocation";
 constexpr std::string_view kCompressionName = "COMPRESSION_METADATA";

@@ -102,6 +102,7 @@ class Writer {
   int32_t write_constant_input(const Node& node, const TfliteConstantInput& constant);
   uint32_t operator_code(const OperatorVersion& code);
   Result<Offset<tflite::Operator>> write_operator(const Node& node);
+  std::vector<int32_t> write_intermediates(const Node& node);
   Offset<tflite::Operator> write_plain_operator(std::string_view builtin, const std::vector<int32_t>& inputs,
                                                 const std::vector<int32_t>& outputs,
                                                 tflite::BuiltinOptions kind = tflite::BuiltinOptions_NONE,
@@ -254,6 +255,25 @@ Offset<tflite::OperatorCode> write_operator_code(flatbuffers::FlatBufferBuilder&
   return tflite::CreateOperatorCode(builder, older, 0, code.version, static_cast<tflite::BuiltinOperator>(number));
 }
 
+// An integer LSTM's: only the last, with the hidden state's scale, says something.
+std::vector<int32_t> Writer::write_intermediates(const Node& node) {
+  std::vector<int32_t> ids;
+  for (size_t i = 0; i < tflite::kLstmIntermediates; ++i) {
+    Offset<tflite::QuantizationParameters> quantization = 0;
+    if (i + 1 == tflite::kLstmIntermediates) {
+      const auto scale = builder_.CreateVector(std::vector{static_cast<float>(node.attrs.real(tflite::kHiddenScale))});
+      const auto zero = builder_.CreateVector(std::vector{node.attrs.integer(tflite::kHiddenZeroPoint)});
+      quantization = tflite::CreateQuantizationParameters(builder_, 0, 0, scale, zero);
+    }
+    const auto shape = builder_.CreateVector(std::vector<int32_t>{});
+    const auto name =
+        builder_.CreateString(fmt::format("{}/intermediate_{}", tensor_name(tensor_ids(node.outputs)[0]), i));
+    ids.push_back(static_cast<int32_t>(tensors_.size()));
+    tensors_.push_back(tflite::CreateTensor(builder_, shape, tflite::TensorType_INT8, 0, name, quantization));
+  }
+  return ids;
+}
+
 Result<Offset<tflite::Operator>> Writer::write_operator(const Node& node) {
   if (!node.op->tflite)
     return fail(ErrorCode::unsupported,
@@ -276,7 +296,9 @@ Result<Offset<tflite::Operator>> Writer::write_operator(const Node& node) {
       input_ids.insert(input_ids.begin() + constant.input, write_constant_input(node, constant));
   const auto inputs = builder_.CreateVector(input_ids);
   const auto outputs = builder_.CreateVector(tensor_ids(node.outputs));
-  return tflite::CreateOperator(builder_, code, inputs, outputs, type.number, options);
+  Offset<flatbuffers::Vector<int32_t>> intermediates = 0;
+  if (node.attrs.has(tflite::kHiddenScale)) intermediates = builder_.CreateVector(write_intermediates(node));
+  return tflite::CreateOperator(builder_, code, inputs, outputs, type.number, options, 0, 0, 0, intermediates);
 }
 
 Offset<tflite::Operator> Writer::write_plain_operator(std::string_view builtin, const std::vector<int32_t>& inputs,
