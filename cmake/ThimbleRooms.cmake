@@ -10,7 +10,7 @@ add_library(thimble_flags INTERFACE)
 target_compile_options(thimble_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -ffp-contract=off)
 if(THIMBLE_SANITIZE)
   # GCC's manual: sanitizers cause false positives of this warning.
-  target_compile_options(thimble_flags INTERFACE -fsanitize=${THIMBLE_SANITIZE} -fno-sanitize-recover=all -g -Wno-maybe-uninitialized)
+  target_compile_options(thimble_flags INTERFACE -fsanitize=${THIMBLE_SANITIZE} -fno-sanitize-recover=all -g $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(thimble_flags INTERFACE -fsanitize=${THIMBLE_SANITIZE})
 endif()
 

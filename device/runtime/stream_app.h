@@ -27,8 +27,9 @@ Status open_stream(Io& io, StreamKind kind, int32_t item_bytes, int32_t output_b
   if (io.read(&header, sizeof(header)) != static_cast<int32_t>(sizeof(header))) return Status::input_ended;
   if (header.magic != kStreamMagic) return Status::bad_magic;
   if (header.version != kStreamVersion) return Status::bad_version;
-  if (header.kind != static_cast<uint32_t>(kind) || header.item_bytes != static_cast<uint32_t>(item_bytes))
-    return Status::bad_layout;
+  const bool known = header.kind == static_cast<uint32_t>(kind) ||
+                     (kind == StreamKind::tensors && header.kind == static_cast<uint32_t>(StreamKind::sequence));
+  if (!known || header.item_bytes != static_cast<uint32_t>(item_bytes)) return Status::bad_layout;
   StreamHeader answer = header;
   answer.item_bytes = static_cast<uint32_t>(output_bytes);
   io.write(&answer, sizeof(answer));
@@ -51,7 +52,7 @@ struct ArenaPorts {
   }
 };
 
-// Input tensors in; output tensors and the time of each inference out. State lasts from the first item to the last.
+// Input tensors in; output tensors and the time of each inference out.
 // Model has void reset() and void invoke().
 template <class Io, class Model>
 Status run_tensors(Io& io, Model& model, uint8_t* arena, const ArenaPorts& inputs, const ArenaPorts& outputs,
@@ -59,8 +60,9 @@ Status run_tensors(Io& io, Model& model, uint8_t* arena, const ArenaPorts& input
   StreamHeader header;
   const Status opened = open_stream(io, StreamKind::tensors, inputs.bytes(), outputs.bytes(), header);
   if (opened != Status::ok) return opened;
-  model.reset();
+  const bool sequence = header.kind == static_cast<uint32_t>(StreamKind::sequence);
   for (; summary.items < header.items; ++summary.items) {
+    if (!sequence || summary.items == 0) model.reset();
     for (int32_t i = 0; i < inputs.count; ++i)
       if (io.read(arena + inputs.ports[i].offset, inputs.ports[i].bytes) != inputs.ports[i].bytes)
         return Status::input_short;

@@ -1,7 +1,8 @@
 // What flows through port_read and port_write: samples to the firmware, records back. The only description of it; host
 // and device include this file. Little-endian, packed back to back without padding.
 //
-//   to the device:    StreamHeader | items, each: tensors = the input bytes; recordings = RecordingHeader + interleaved
+//   to the device:    StreamHeader | items, each: tensors, sequence = the input bytes; recordings = RecordingHeader +
+//   interleaved
 //                     int16 samples
 //   from the device:  StreamHeader | (RecordHeader + payload)... | RecordHeader + SummaryRecord
 #pragma once
@@ -13,7 +14,8 @@ namespace device {
 constexpr uint32_t kStreamMagic = 0x4D525453;  // "STRM"
 constexpr uint32_t kStreamVersion = 1;
 
-enum class StreamKind : uint32_t { tensors = 1, recordings = 2 };
+// tensors: each item begins with the model's first state; sequence: state goes on from one to the next.
+enum class StreamKind : uint32_t { tensors = 1, recordings = 2, sequence = 3 };
 
 struct StreamHeader {
   uint32_t magic;

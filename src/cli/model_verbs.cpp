@@ -11,7 +11,7 @@ struct Flags {
   std::string model, other, board, input, output, html;
   std::vector<std::string> data;
   CompareOptions compare;
-  bool full = false;
+  bool full = false, sequence = false;
 };
 
 std::vector<Path> paths_of(const std::vector<std::string>& files) { return {files.begin(), files.end()}; }
@@ -45,7 +45,7 @@ Result<Shown> show_model_run(const Flags& flags, Progress& progress) {
     return fail(ErrorCode::usage, "running a model file needs --input and --output", flags.model,
                 "example: thimble run model.tflite --board host --input in.bin --output out.bin");
   THIMBLE_LET(const Board board, load_board(flags.board.empty() ? "host" : flags.board));
-  THIMBLE_LET(const ModelRun run, run_model(flags.model, board, flags.input, flags.output, progress));
+  THIMBLE_LET(const ModelRun run, run_model(flags.model, board, flags.input, flags.output, flags.sequence, progress));
   return Shown{{{"model", flags.model},
                 {"board", board.id},
                 {"samples", run.samples},
@@ -114,6 +114,7 @@ void add_model_verbs(Shell& shell) {
   verb->add_option("model", flags->model, "a .tflite or .onnx file; without it the project runs");
   verb->add_option("--board", flags->board, "host, or an emulated board (thimble boards lists them)");
   verb->add_option("--input", flags->input, "raw bytes of the input tensors, any number of samples back to back");
+  verb->add_flag("--sequence", flags->sequence, "model file: the samples follow each other in time: state goes on");
   verb->add_option("--output", flags->output, "where the raw bytes of the output tensors go");
   verb->add_flag("--full", flags->full, "project: the whole test split");
 

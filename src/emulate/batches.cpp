@@ -2,16 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <mutex>
 
 #include "core/threads.h"
 
 namespace thimble {
-
-size_t least_batch(const Plan& plan, size_t stateless) {
-  return plan.state_bytes > 0 ? std::numeric_limits<size_t>::max() : stateless;
-}
 
 Result<RunLog> run_batches(size_t items, size_t least_items, std::string_view title, Progress& progress,
                            const std::function<Result<RunLog>(const Batch&)>& run) {

@@ -4,7 +4,6 @@
 
 #include "core/progress.h"
 #include "emulate/run_log.h"
-#include "plan/plan.h"
 
 namespace thimble {
 
@@ -12,9 +11,6 @@ struct Batch {
   size_t index = 0;
   size_t first = 0, count = 0;  // items
 };
-
-// least_items for samples of a model: one batch for all where state passes from each to the next.
-size_t least_batch(const Plan& plan, size_t stateless);
 
 // Runs `items` items in batches, several at once, and puts their logs together in order. least_items: below it a batch
 // is not worth its start. The first error ends the run.

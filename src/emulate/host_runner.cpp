@@ -51,12 +51,12 @@ class HostRunner : public Runner {
  public:
   explicit HostRunner(const FirmwareSpec& spec) : spec_(spec) {}
 
-  Result<RunLog> run_tensors(std::span<const uint8_t> inputs, Progress& progress) override {
+  Result<RunLog> run_tensors(std::span<const uint8_t> inputs, Progress& progress, bool sequence) override {
     THIMBLE_LET(const int64_t item_bytes, bytes_per_item(spec_.plan, inputs.size()));
     const auto size = static_cast<size_t>(item_bytes);
     return run_batches(
-        inputs.size() / size, least_batch(spec_.plan, kLeastItems), "running on this computer", progress,
-        [&](const Batch& batch) { return tensors(inputs.subspan(batch.first * size, batch.count * size)); });
+        inputs.size() / size, sequence ? inputs.size() / size : kLeastItems, "running on this computer", progress,
+        [&](const Batch& batch) { return tensors(inputs.subspan(batch.first * size, batch.count * size), sequence); });
   }
 
   Result<RunLog> run_recordings(std::span<const std::vector<int16_t>> recordings, Progress& progress) override {
@@ -66,11 +66,12 @@ class HostRunner : public Runner {
   }
 
  private:
-  Result<RunLog> tensors(std::span<const uint8_t> inputs) const {
+  Result<RunLog> tensors(std::span<const uint8_t> inputs, bool sequence) const {
     THIMBLE_LET(Session session, Session::make(spec_.plan));
     RunLog log;
     while (!inputs.empty()) {
       THIMBLE_TRY(check_stop());
+      if (!sequence) session.reset();
       for (size_t i = 0; i < spec_.plan.inputs.size(); ++i) {
         const std::span<uint8_t> to = session.input(i);
         std::memcpy(to.data(), inputs.data(), to.size());

@@ -18,12 +18,13 @@ class QemuRunner : public Runner {
 
   const FirmwareImage* image() const override { return &image_; }
 
-  Result<RunLog> run_tensors(std::span<const uint8_t> inputs, Progress& progress) override {
+  Result<RunLog> run_tensors(std::span<const uint8_t> inputs, Progress& progress, bool sequence) override {
     THIMBLE_LET(const int64_t item_bytes, bytes_per_item(spec_.plan, inputs.size()));
     const auto size = static_cast<size_t>(item_bytes);
-    const size_t least = least_batch(spec_.plan, kLeastItems);
+    const size_t least = sequence ? inputs.size() / size : kLeastItems;
     return run_batches(inputs.size() / size, least, title(), progress, [&](const Batch& batch) {
-      return emulate(batch, encode_tensors(inputs.subspan(batch.first * size, batch.count * size), item_bytes));
+      return emulate(batch,
+                     encode_tensors(inputs.subspan(batch.first * size, batch.count * size), item_bytes, sequence));
     });
   }
 

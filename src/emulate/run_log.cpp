@@ -194,10 +194,11 @@ int64_t differing_bytes(const RunLog& a, const RunLog& b) {
   return differing_runs(a.tensors, b.tensors) + differing_runs(a.recordings, b.recordings);
 }
 
-std::vector<uint8_t> encode_tensors(std::span<const uint8_t> inputs, int64_t item_bytes) {
+std::vector<uint8_t> encode_tensors(std::span<const uint8_t> inputs, int64_t item_bytes, bool sequence) {
   std::vector<uint8_t> bytes;
   const auto size = static_cast<uint64_t>(item_bytes);
-  put(bytes, stream_header(device::StreamKind::tensors, size ? inputs.size() / size : 0, size));
+  const auto kind = sequence ? device::StreamKind::sequence : device::StreamKind::tensors;
+  put(bytes, stream_header(kind, size ? inputs.size() / size : 0, size));
   put_bytes(bytes, inputs);
   return bytes;
 }

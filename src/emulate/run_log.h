@@ -51,7 +51,7 @@ void append(RunLog& log, RunLog&& later);
 int64_t differing_bytes(const RunLog& a, const RunLog& b);
 
 // The input of one run: samples.bin.
-std::vector<uint8_t> encode_tensors(std::span<const uint8_t> inputs, int64_t item_bytes);
+std::vector<uint8_t> encode_tensors(std::span<const uint8_t> inputs, int64_t item_bytes, bool sequence);
 std::vector<uint8_t> encode_recordings(std::span<const std::vector<int16_t>> recordings, int channels);
 
 // Reads the firmware's records. ticks_per_second = 0: the records carry no time. Errors: bad_data (records that break

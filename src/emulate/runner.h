@@ -14,8 +14,9 @@ class Runner {
   virtual ~Runner() = default;
 
   // inputs: samples back to back, each the bytes of all input tensors one after the other. Errors: usage when they do
-  // not divide.
-  virtual Result<RunLog> run_tensors(std::span<const uint8_t> inputs, Progress& progress) = 0;
+  // not divide. sequence: the samples follow each other in time, and the model's state goes on from one to the next;
+  // else each begins with the first state.
+  virtual Result<RunLog> run_tensors(std::span<const uint8_t> inputs, Progress& progress, bool sequence = false) = 0;
 
   // Recordings as interleaved samples at the signal's rate. Each starts from silence.
   virtual Result<RunLog> run_recordings(std::span<const std::vector<int16_t>> recordings, Progress& progress) = 0;

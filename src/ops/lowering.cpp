@@ -58,7 +58,10 @@ Result<DType> kernel_dtype(const LowerArgs& args, std::span<const DType> known) 
   return fail(ErrorCode::unsupported,
               fmt::format("{} from {} to {} has no kernel; there are: {}", args.node.op->name, name_of(input),
                           name_of(output), fmt::join(names, ", ")),
-              args.node.name, "export the model with int8 or float32 activations");
+              args.node.name,
+              input == DType::u8 || output == DType::u8
+                  ? "uint8 is the older quantisation: export the model with full integer quantisation to int8"
+                  : "export the model with int8 or float32 activations");
 }
 
 std::string_view kernel_suffix(DType dtype) {

@@ -54,13 +54,13 @@ Path firmware_cache(const std::string& model_hash, const Board& board, App app) 
   return root / "thimble" / fmt::format("{}-{}-{}", model_hash, board.id, name_of(app));
 }
 
-Result<ModelRun> run_model(const Path& model, const Board& board, const Path& input, const Path& output,
+Result<ModelRun> run_model(const Path& model, const Board& board, const Path& input, const Path& output, bool sequence,
                            Progress& progress) {
   THIMBLE_LET(const ReadModel read, read_model(model));
   THIMBLE_LET(const std::vector<uint8_t> bytes, read_bytes(input));
   THIMBLE_LET(const auto runner,
               make_runner(spec_of(read.model.plan, App::tensor), board, firmware_cache(read.hash, board, App::tensor)));
-  THIMBLE_LET(const RunLog log, runner->run_tensors(bytes, progress));
+  THIMBLE_LET(const RunLog log, runner->run_tensors(bytes, progress, sequence));
   std::vector<uint8_t> outputs;
   for (const TensorRun& run : log.tensors) outputs.insert(outputs.end(), run.outputs.begin(), run.outputs.end());
   THIMBLE_TRY(write_bytes(output, outputs));

@@ -24,7 +24,7 @@ struct ModelRun {
   int64_t samples = 0, output_bytes = 0;
   double instructions = 0;  // per inference; 0 on the host
 };
-Result<ModelRun> run_model(const Path& model, const Board& board, const Path& input, const Path& output,
+Result<ModelRun> run_model(const Path& model, const Board& board, const Path& input, const Path& output, bool sequence,
                            Progress& progress);
 
 // Writes a model file anew as .tflite, with this plan's places in memory for TensorFlow Lite Micro; header: also as a C

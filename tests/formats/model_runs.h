@@ -14,7 +14,7 @@ constexpr float kFloatTolerance = 1e-5f;
 
 using Bytes = std::vector<uint8_t>;
 
-// One inference after another in one session: state goes on.
+// Each sample begins with the first state.
 inline Bytes run_samples(const Graph& graph, const Bytes& inputs) {
   const auto plan = make_plan(graph, {});
   if (!plan) {
@@ -29,6 +29,7 @@ inline Bytes run_samples(const Graph& graph, const Bytes& inputs) {
   Bytes outputs;
   size_t at = 0;
   while (at < inputs.size()) {
+    session->reset();
     for (size_t i = 0; i < plan->inputs.size(); ++i) {
       const auto input = session->input(i);
       if (input.empty() || at + input.size() > inputs.size()) {

@@ -259,17 +259,19 @@ Offset<tflite::OperatorCode> write_operator_code(flatbuffers::FlatBufferBuilder&
 std::vector<int32_t> Writer::write_intermediates(const Node& node) {
   std::vector<int32_t> ids;
   for (size_t i = 0; i < tflite::kLstmIntermediates; ++i) {
+    const bool last = i + 1 == tflite::kLstmIntermediates;
     Offset<tflite::QuantizationParameters> quantization = 0;
-    if (i + 1 == tflite::kLstmIntermediates) {
+    if (last) {
       const auto scale = builder_.CreateVector(std::vector{static_cast<float>(node.attrs.real(tflite::kHiddenScale))});
       const auto zero = builder_.CreateVector(std::vector{node.attrs.integer(tflite::kHiddenZeroPoint)});
       quantization = tflite::CreateQuantizationParameters(builder_, 0, 0, scale, zero);
     }
-    const auto shape = builder_.CreateVector(std::vector<int32_t>{});
+    const auto shape = builder_.CreateVector(std::vector<int32_t>{0});
     const auto name =
         builder_.CreateString(fmt::format("{}/intermediate_{}", tensor_name(tensor_ids(node.outputs)[0]), i));
     ids.push_back(static_cast<int32_t>(tensors_.size()));
-    tensors_.push_back(tflite::CreateTensor(builder_, shape, tflite::TensorType_INT8, 0, name, quantization));
+    const auto type = last ? tflite::TensorType_INT8 : tflite::TensorType_FLOAT32;
+    tensors_.push_back(tflite::CreateTensor(builder_, shape, type, 0, name, quantization));
   }
   return ids;
 }
