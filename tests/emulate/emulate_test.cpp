@@ -18,7 +18,7 @@ Path folder(const std::string& name) { return Path(testing::TempDir()) / "thimbl
 Result<RunLog> run_on(const std::string& id, const FirmwareSpec& spec, std::span<const uint8_t> inputs) {
   THIMBLE_LET(const Board board, load_board(id));
   THIMBLE_LET(const auto runner, make_runner(spec, board, folder(id)));
-  return runner->run_tensors(inputs, silent_progress());
+  return runner->run_tensors(inputs, silent_progress(), /*sequence=*/spec.plan.state_bytes > 0);
 }
 
 }  // namespace
