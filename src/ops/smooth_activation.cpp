@@ -158,11 +158,10 @@ Calls leaky_relu_f32(const UnaryNode& node) {
 
 bool is_approximate(const UnaryNode& node) { return node.args.node.attrs.integer("approximate") != 0; }
 
-Calls gelu_s8(const UnaryNode& node) {
+RealFunction gelu_of(const UnaryNode& node) {
   if (is_approximate(node))
-    return real_table_s8(
-        node, [](float x) { return 0.5f * x * (1.0f + std::tanh(0.797884560802865f * (x + 0.044715f * x * x * x))); });
-  return real_table_s8(node, [](float x) { return 0.5f * x * (1.0f + std::erf(x * 0.707106781186547f)); });
+    return [](float x) { return 0.5f * x * (1.0f + std::tanh(0.797884560802865f * (x + 0.044715f * x * x * x))); };
+  return [](float x) { return 0.5f * x * (1.0f + std::erf(x * 0.707106781186547f)); };
 }
 
 Calls gelu_f32(const UnaryNode& node) {
@@ -241,7 +240,10 @@ const OpSpec& gelu() {
            },
        .write = [](const Attrs& attrs,
                    AttrWriter& writer) { writer.integer("approximate", attrs.integer("approximate")); }},
-      QuantizeRule{}, {{DType::f32, gelu_f32}, {DType::i8, gelu_s8}});
+      QuantizeRule{},
+      {{DType::f32, gelu_f32},
+       {DType::i8, [](const UnaryNode& node) { return real_table_s8(node, gelu_of(node)); }},
+       {DType::i16, [](const UnaryNode& node) { return real_table_s16(node, gelu_of(node)); }}});
   return spec;
 }
 
