@@ -6,6 +6,7 @@
 #include "firmware/emit_model.h"
 #include "formats/c_array.h"
 #include "formats/model_file.h"
+#include "formats/recurrent_steps.h"
 #include "formats/tflite/tflite.h"
 #include "plan/offline_plan.h"
 
@@ -70,7 +71,9 @@ Result<ModelRun> run_model(const Path& model, const Board& board, const Path& in
 
 Result<ModelConversion> convert_model(const Path& model, const Path& output, bool header) {
   THIMBLE_LET(const ReadModel read, read_model(model));
-  const auto& [graph, plan] = read.model;
+  // TensorFlow Lite has no recurrent layers without state of their own.
+  THIMBLE_LET(const Graph graph, write_out_recurrent(read.model.graph));
+  THIMBLE_LET(const Plan plan, make_plan(graph, {}));
   TfliteWriteOptions options{.arena_offsets = offline_offsets(graph, plan)};
   if (read.format == "tflite") {
     THIMBLE_LET(const std::vector<uint8_t> bytes, read_bytes(model));

@@ -40,9 +40,28 @@ Outcome check_kernel(const Use& use, size_t slot, size_t rank) {
   return {};
 }
 
+Tensor zero_bias(const Tensor& kernel) {
+  const Shape shape{kernel.shape.back()};
+  return Tensor::zeros(DType::f32, shape);
+}
+
+// [h, w, in, m] -> [in * m]
+Tensor depthwise_zero_bias(const Tensor& kernel) {
+  const size_t rank = kernel.shape.size();
+  return Tensor::zeros(DType::f32, {kernel.shape[rank - 1] * kernel.shape[rank - 2]});
+}
+
 std::vector<ValueId> with_bias(const Use& use, ValueId x, ValueId weights, size_t slot) {
   std::vector<ValueId> inputs{x, weights};
   if (use.weights.size() > slot) inputs.push_back(use.weight("bias", slot));
+  return inputs;
+}
+
+// TensorFlow Lite's convolutions must have a bias: zeros where Keras has none.
+std::vector<ValueId> with_some_bias(const Use& use, ValueId x, ValueId weights, size_t slot, size_t kernel,
+                                    Tensor (*zeros)(const Tensor&)) {
+  std::vector<ValueId> inputs = with_bias(use, x, weights, slot);
+  if (inputs.size() < 3) inputs.push_back(use.constant("bias", use.weights[kernel], zeros));
   return inputs;
 }
 
@@ -145,7 +164,9 @@ Result<ValueId> grouped(const Use& use, ValueId x, const Window& window, int64_t
         part, use.constant("kernel", Tensor::from({filters, shape[1], shape[2], shape[3]},
                                                   weights.as<float>().subspan(static_cast<size_t>(g * filters * filter),
                                                                               static_cast<size_t>(filters * filter))))};
-    if (use.weights.size() > 1)
+    if (use.weights.size() < 2)
+      inputs.push_back(use.constant("bias", Tensor::zeros(DType::f32, {filters})));
+    else
       inputs.push_back(use.constant(
           "bias", Tensor::from({filters}, use.weights[1].as<float>().subspan(static_cast<size_t>(g * filters),
                                                                              static_cast<size_t>(filters)))));
@@ -158,7 +179,7 @@ Result<ValueId> grouped(const Use& use, ValueId x, const Window& window, int64_t
 Result<ValueId> depthwise(const Use& use, ValueId x, const Window& window, std::string_view part, size_t bias_slot) {
   const int64_t multiplier = use.weights[0].shape.back();
   const ValueId weights = use.constant("depthwise_kernel", use.weights[0], depthwise_weights);
-  return use.emit("depthwise_conv2d", part, with_bias(use, x, weights, bias_slot),
+  return use.emit("depthwise_conv2d", part, with_some_bias(use, x, weights, bias_slot, 0, depthwise_zero_bias),
                   window.attrs().set("depth_multiplier", multiplier));
 }
 
@@ -172,7 +193,7 @@ Result<Flows> convolution(const Use& use) {
   ValueId y = kNoValue;
   if (groups == 1) {
     const ValueId weights = use.constant("kernel", use.weights[0], convolution_weights);
-    THIMBLE_LET(y, use.emit("conv2d", "", with_bias(use, x, weights, 1), window.attrs()));
+    THIMBLE_LET(y, use.emit("conv2d", "", with_some_bias(use, x, weights, 1, 0, zero_bias), window.attrs()));
   } else {
     if (use.weights.size() > 1 && use.weights[1].size() != kernel.back())
       return use.damaged(fmt::format("bias {} for {} filters", to_string(use.weights[1].shape), kernel.back()));
@@ -200,7 +221,8 @@ Result<Flows> separable_convolution(const Use& use) {
   THIMBLE_LET(const ValueId x, image(use, window, use.weights[0].shape[kAxes - 1]));
   THIMBLE_LET(ValueId y, depthwise(use, x, window, "depthwise", SIZE_MAX));
   const ValueId weights = use.constant("pointwise_kernel", use.weights[1], convolution_weights);
-  THIMBLE_LET(y, use.emit("conv2d", "", with_bias(use, y, weights, 2), Attrs().set("padding", "valid")));
+  THIMBLE_LET(
+      y, use.emit("conv2d", "", with_some_bias(use, y, weights, 2, 1, zero_bias), Attrs().set("padding", "valid")));
   THIMBLE_LET(y, use.activate(y));
   return Flows{flow_of(use, y, kAxes)};
 }

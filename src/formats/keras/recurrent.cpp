@@ -1,116 +1,22 @@
-// LSTM, GRU and SimpleRNN: one operator each where their activations are the usual ones. Else they are unrolled: the
-// input's product with the kernel is one matrix product for all time steps, then come the nodes of each step. Gates lie
+// LSTM, GRU and SimpleRNN: one operator each where their activations are the usual ones, else step by step. Gates lie
 // in the order i, f, c, o (LSTM) and z, r, h (GRU), in Keras as in the operators.
 #include <algorithm>
 
 #include "formats/keras/translate.h"
+#include "formats/recurrent_steps.h"
 #include "ops/ops.h"
 
 namespace thimble::keras {
 
 namespace {
 
-constexpr int64_t kMaxSteps = 1024;
-constexpr size_t kMaxParts = 24;  // of one concatenation: a kernel takes few operands
-
 Tensor turned(const Tensor& kernel) { return permuted(kernel, {1, 0}); }
-
-Tensor columns(const Tensor& kernel, int64_t begin, int64_t end) {
-  const int64_t rows = kernel.shape[0], width = kernel.shape[1];
-  Tensor result = Tensor::zeros(DType::f32, {end - begin, rows});
-  for (int64_t column = begin; column < end; ++column)
-    for (int64_t row = 0; row < rows; ++row)
-      result.as<float>()[static_cast<size_t>((column - begin) * rows + row)] =
-          kernel.as<float>()[static_cast<size_t>(row * width + column)];
-  return result;
-}
-
-struct Recurrent {
-  const Use& use;
-  int64_t units = 0;
-  size_t states = 0;
-  ValueId projected = kNoValue;  // [steps, gates * units]
-  // Shared by all steps.
-  ValueId recurrent = kNoValue, recurrent_bias = kNoValue, candidate_kernel = kNoValue;
-  bool reset_after = false;
-  std::vector<ValueId> state;  // [1, units] each
-
-  Result<ValueId> part(ValueId x, int64_t row, int64_t column, int64_t width) const {
-    return use.emit(
-        "slice", "slice", {x},
-        Attrs().set("begin", std::vector<int64_t>{row, column}).set("size", std::vector<int64_t>{1, width}));
-  }
-  Result<ValueId> product(ValueId x, ValueId weights, ValueId bias = kNoValue) const {
-    std::vector<ValueId> inputs{x, weights};
-    if (bias != kNoValue) inputs.push_back(bias);
-    return use.emit("fully_connected", "recurrent", std::move(inputs));
-  }
-  Result<ValueId> apply(std::string_view op, ValueId a, ValueId b) const { return use.emit(op, op, {a, b}); }
-  Result<ValueId> gate(ValueId x, int64_t index) const {
-    THIMBLE_LET(const ValueId gate, part(x, 0, index * units, units));
-    return gate;
-  }
-  Result<ValueId> recurrent_activation(ValueId x) const { return use.activate(x, "recurrent_activation"); }
-};
-
-Outcome simple_step(Recurrent& r, int64_t t) {
-  THIMBLE_LET(const ValueId x, r.part(r.projected, t, 0, r.units));
-  THIMBLE_LET(ValueId h, r.product(r.state[0], r.recurrent));
-  THIMBLE_LET(h, r.apply("add", x, h));
-  THIMBLE_LET(r.state[0], r.use.activate(h));
-  return {};
-}
-
-Outcome lstm_step(Recurrent& r, int64_t t) {
-  THIMBLE_LET(const ValueId x, r.part(r.projected, t, 0, 4 * r.units));
-  THIMBLE_LET(ValueId sum, r.product(r.state[0], r.recurrent));
-  THIMBLE_LET(sum, r.apply("add", x, sum));
-  ValueId gates[4] = {};
-  for (int64_t i = 0; i < 4; ++i) {
-    THIMBLE_LET(const ValueId gate, r.gate(sum, i));
-    THIMBLE_LET(gates[i], i == 2 ? r.use.activate(gate) : r.recurrent_activation(gate));
-  }
-  THIMBLE_LET(const ValueId kept, r.apply("mul", gates[1], r.state[1]));
-  THIMBLE_LET(const ValueId added, r.apply("mul", gates[0], gates[2]));
-  THIMBLE_LET(r.state[1], r.apply("add", kept, added));
-  THIMBLE_LET(const ValueId active, r.use.activate(r.state[1]));
-  THIMBLE_LET(r.state[0], r.apply("mul", gates[3], active));
-  return {};
-}
-
-// h' = z * h + (1 - z) * candidate = candidate + z * (h - candidate).
-Outcome gru_step(Recurrent& r, int64_t t) {
-  THIMBLE_LET(const ValueId x, r.part(r.projected, t, 0, 3 * r.units));
-  THIMBLE_LET(const ValueId inner, r.product(r.state[0], r.recurrent, r.recurrent_bias));
-  ValueId gates[2] = {};
-  for (int64_t i = 0; i < 2; ++i) {
-    THIMBLE_LET(const ValueId from_x, r.gate(x, i));
-    THIMBLE_LET(const ValueId from_h, r.gate(inner, i));
-    THIMBLE_LET(const ValueId sum, r.apply("add", from_x, from_h));
-    THIMBLE_LET(gates[i], r.recurrent_activation(sum));
-  }
-  ValueId candidate = kNoValue;
-  if (r.reset_after) {
-    THIMBLE_LET(candidate, r.gate(inner, 2));
-    THIMBLE_LET(candidate, r.apply("mul", gates[1], candidate));
-  } else {
-    THIMBLE_LET(candidate, r.apply("mul", gates[1], r.state[0]));
-    THIMBLE_LET(candidate, r.product(candidate, r.candidate_kernel));
-  }
-  THIMBLE_LET(const ValueId from_x, r.gate(x, 2));
-  THIMBLE_LET(candidate, r.apply("add", from_x, candidate));
-  THIMBLE_LET(candidate, r.use.activate(candidate));
-  THIMBLE_LET(ValueId change, r.apply("sub", r.state[0], candidate));
-  THIMBLE_LET(change, r.apply("mul", gates[0], change));
-  THIMBLE_LET(r.state[0], r.apply("add", candidate, change));
-  return {};
-}
 
 struct Kind {
   std::string_view op;
   int64_t gates;
   size_t biases, states;
-  Outcome (*step)(Recurrent&, int64_t);
+  CellKind cell;
 };
 
 Outcome check_weights(const Use& use, int64_t features, int64_t units, int64_t gates, bool two_biases) {
@@ -157,12 +63,10 @@ Result<Settings> settings_of(const Use& use) {
   return s;
 }
 
-// What a layer gives: hidden states in the order in which it saw the steps, or in the order of time, and its last
-// states.
+// What a layer gives: hidden states in the order of time, and its last states.
 struct Given {
   ValueId sequence = kNoValue;  // [1, steps, units]
   std::vector<ValueId> states;  // [1, units] each
-  bool time_order = false;
 };
 
 // One operator, where it knows the activations.
@@ -183,7 +87,7 @@ Result<Given> as_operator(const Use& use, const Kind& kind, const Settings& s, s
   if (kind.op == "gru") attrs.set("reset_after", int64_t{s.reset_after});
   if (kind.op == "simple_rnn") attrs.set("activation", s.activation);
   THIMBLE_LET(const auto outputs, use.to.emit_all(use.name, kind.op, use.name, std::move(inputs), std::move(attrs)));
-  return Given{outputs.at(0), {outputs.begin() + 1, outputs.end()}, true};
+  return Given{outputs.at(0), {outputs.begin() + 1, outputs.end()}};
 }
 
 bool has_operator(const Kind& kind, const Settings& s) {
@@ -192,63 +96,39 @@ bool has_operator(const Kind& kind, const Settings& s) {
   return s.activation == "tanh" && s.recurrent_activation == "sigmoid";
 }
 
-Outcome prepare(Recurrent& r) {
-  const Use& use = r.use;
+// Step by step, with any activations.
+Result<Given> written_out(const Use& use, const Kind& kind, const Settings& s, std::vector<ValueId> initial) {
   const Shape& shape = use.inputs[0].shape;
-  const int64_t units = r.units;
-  THIMBLE_LET(const ValueId x, use.reshaped(use.inputs[0].value, {shape[1], shape[2]}));
-  std::vector<ValueId> inputs{x, use.constant("kernel", use.weights[0], turned)};
-  if (use.weights.size() > 2)
-    inputs.push_back(has_two_biases(use) ? use.constant("bias", row_of(use.weights[2], 0)) : use.weight("bias", 2));
-  THIMBLE_LET(r.projected, use.emit("fully_connected", "input", std::move(inputs)));
-  if (has_two_biases(use)) r.recurrent_bias = use.constant("recurrent_bias", row_of(use.weights[2], 1));
-  if (use.layer.class_name == "GRU" && !r.reset_after) {
-    r.recurrent = use.constant("recurrent_kernel", columns(use.weights[1], 0, 2 * units));
-    r.candidate_kernel = use.constant("candidate_kernel", columns(use.weights[1], 2 * units, 3 * units));
-  } else {
-    r.recurrent = use.constant("recurrent_kernel", use.weights[1], turned);
+  StepNodes nodes;
+  nodes.add = [&](std::string_view op, std::vector<ValueId> inputs, Attrs attrs) {
+    return use.emit(op, op, std::move(inputs), std::move(attrs));
+  };
+  nodes.constant = [&](Tensor tensor) { return use.constant("constant", std::move(tensor)); };
+  nodes.activation = [&](ValueId x) { return use.activate(x); };
+  nodes.gate_activation = [&](ValueId x) { return use.activate(x, "recurrent_activation"); };
+  const Tensor recurrent = turned(use.weights[1]);
+  RecurrentSteps layer{.kind = kind.cell, .steps = shape[1], .units = s.units};
+  layer.reverse = s.backwards;
+  layer.reset_after = s.reset_after;
+  layer.recurrent_weights = &recurrent;
+  layer.initial = std::move(initial);
+  layer.weights = use.constant("kernel", use.weights[0], turned);
+  if (has_two_biases(use)) {
+    layer.bias = use.constant("bias", row_of(use.weights[2], 0));
+    layer.recurrent_bias = use.constant("recurrent_bias", row_of(use.weights[2], 1));
+  } else if (use.weights.size() > 2) {
+    layer.bias = use.weight("bias", 2);
   }
-  while (r.state.size() < r.states) r.state.push_back(use.constant("initial", Tensor::zeros(DType::f32, {1, units})));
-  return {};
-}
-
-// [1, units] each -> [1, steps, units]
-Result<ValueId> join(const Use& use, std::vector<ValueId> rows, int64_t units) {
-  const auto steps = static_cast<int64_t>(rows.size());
-  while (rows.size() > 1) {
-    std::vector<ValueId> joined;
-    for (size_t i = 0; i < rows.size(); i += kMaxParts) {
-      const std::vector<ValueId> some(rows.begin() + static_cast<ptrdiff_t>(i),
-                                      rows.begin() + static_cast<ptrdiff_t>(std::min(rows.size(), i + kMaxParts)));
-      THIMBLE_LET(const ValueId value,
-                  some.size() == 1 ? Result<ValueId>(some[0])
-                                   : use.emit("concatenation", "sequence", some, Attrs().set("axis", int64_t{0})));
-      joined.push_back(value);
-    }
-    rows = std::move(joined);
+  THIMBLE_LET(layer.input, use.reshaped(use.inputs[0].value, {shape[1], shape[2]}));
+  auto steps = write_steps(layer, nodes);
+  if (!steps) {
+    if (steps.error().where.empty()) steps.error().where = clean(use.name);
+    return tl::unexpected<Error>(std::move(steps).error());
   }
-  return use.reshaped(rows[0], {1, steps, units});
-}
-
-Result<Given> unrolled(const Use& use, const Kind& kind, const Settings& s, std::vector<ValueId> initial) {
-  Recurrent r{use};
-  r.units = s.units;
-  r.states = kind.states;
-  r.reset_after = s.reset_after;
-  r.state = std::move(initial);
-  const int64_t steps = use.inputs[0].shape[1];
-  if (steps > kMaxSteps)
-    return use.refuse(fmt::format("{} time steps, at most {} are unrolled", steps, kMaxSteps),
-                      "use the usual activations (tanh, sigmoid), or shorten the sequence before it");
-  THIMBLE_TRY(prepare(r));
-  std::vector<ValueId> rows;
-  for (int64_t i = 0; i < steps; ++i) {
-    THIMBLE_TRY(kind.step(r, s.backwards ? steps - 1 - i : i));
-    rows.push_back(r.state[0]);
-  }
-  Given given{.states = r.state};
+  Given given{.states = steps->states};
   if (s.sequences) {
-    THIMBLE_LET(given.sequence, join(use, std::move(rows), s.units));
+    THIMBLE_LET(const ValueId rows, join_rows(std::move(steps->hidden), nodes));
+    THIMBLE_LET(given.sequence, use.reshaped(rows, {1, shape[1], s.units}));
   }
   return given;
 }
@@ -282,13 +162,13 @@ Result<Flows> run(const Use& use, const Kind& kind, bool in_time_order) {
     initial.push_back(state);
   }
   THIMBLE_LET(const Given given, has_operator(kind, s) ? as_operator(use, kind, s, std::move(initial))
-                                                       : unrolled(use, kind, s, std::move(initial)));
+                                                       : written_out(use, kind, s, std::move(initial)));
   for (size_t i = 0; i < kept.size(); ++i)
     THIMBLE_TRY(use.to.emit_all(use.name, "assign_variable", use.name + "/keep", {kept[i], given.states[i]}));
   Flows outputs;
   if (s.sequences) {
     ValueId sequence = given.sequence;
-    if (s.backwards && in_time_order != given.time_order) {
+    if (s.backwards && !in_time_order) {
       THIMBLE_LET(sequence,
                   use.emit("reverse_v2", "reverse", {sequence}, Attrs().set("axes", std::vector<int64_t>{1})));
     }
@@ -306,9 +186,9 @@ Result<Flows> in_keras_order(const Use& use) { return recurrent_layer(use, false
 }  // namespace
 
 Result<Flows> recurrent_layer(const Use& use, bool in_time_order) {
-  static const std::map<std::string_view, Kind> kinds{{"LSTM", {"lstm", 4, 1, 2, lstm_step}},
-                                                      {"GRU", {"gru", 3, 2, 1, gru_step}},
-                                                      {"SimpleRNN", {"simple_rnn", 1, 1, 1, simple_step}}};
+  static const std::map<std::string_view, Kind> kinds{{"LSTM", {"lstm", 4, 1, 2, CellKind::lstm}},
+                                                      {"GRU", {"gru", 3, 2, 1, CellKind::gru}},
+                                                      {"SimpleRNN", {"simple_rnn", 1, 1, 1, CellKind::simple_rnn}}};
   const auto kind = kinds.find(use.layer.class_name);
   if (kind == kinds.end()) return use.refuse("is not a recurrent layer", "use LSTM, GRU or SimpleRNN");
   // Where a file does not name the activations, Keras's own hold.
