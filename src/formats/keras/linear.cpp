@@ -9,7 +9,7 @@ namespace thimble::keras {
 namespace {
 
 constexpr int64_t kMaxWindow = 1 << 16;
-constexpr int64_t kMaxGroups = 256;
+constexpr int64_t kMaxChannels = int64_t{1} << 28;
 
 // [in, out] -> [out, in]
 Tensor dense_weights(const Tensor& kernel) { return permuted(kernel, {1, 0}); }
@@ -145,37 +145,6 @@ Flow flow_of(const Use& use, ValueId image, size_t axes) {
   return {image, shape, use.inputs[0].masked};
 }
 
-// Every group of input channels has its own filters: one convolution each, side by side.
-Result<ValueId> grouped(const Use& use, ValueId x, const Window& window, int64_t groups) {
-  const Tensor weights = convolution_weights(use.weights[0]);
-  const Shape& shape = weights.shape;
-  const Shape input = use.to.shape_of(x);
-  if (groups > kMaxGroups) return use.refuse(fmt::format("{} groups, at most {}", groups, kMaxGroups), "use fewer");
-  if (shape[0] % groups != 0 || shape[3] * groups != input[3])
-    return use.damaged(fmt::format("kernel {} for {} groups of {}", to_string(shape), groups, to_string(input)));
-  const int64_t filters = shape[0] / groups, filter = shape[1] * shape[2] * shape[3];
-  std::vector<ValueId> parts;
-  for (int64_t g = 0; g < groups; ++g) {
-    THIMBLE_LET(const ValueId part, use.emit("slice", "group", {x},
-                                             Attrs()
-                                                 .set("begin", std::vector<int64_t>{0, 0, 0, g * shape[3]})
-                                                 .set("size", std::vector<int64_t>{-1, -1, -1, shape[3]})));
-    std::vector<ValueId> inputs{
-        part, use.constant("kernel", Tensor::from({filters, shape[1], shape[2], shape[3]},
-                                                  weights.as<float>().subspan(static_cast<size_t>(g * filters * filter),
-                                                                              static_cast<size_t>(filters * filter))))};
-    if (use.weights.size() < 2)
-      inputs.push_back(use.constant("bias", Tensor::zeros(DType::f32, {filters})));
-    else
-      inputs.push_back(use.constant(
-          "bias", Tensor::from({filters}, use.weights[1].as<float>().subspan(static_cast<size_t>(g * filters),
-                                                                             static_cast<size_t>(filters)))));
-    THIMBLE_LET(const ValueId y, use.emit("conv2d", "conv", std::move(inputs), window.attrs()));
-    parts.push_back(y);
-  }
-  return use.emit("concatenation", "", std::move(parts), Attrs().set("axis", int64_t{3}));
-}
-
 Result<ValueId> depthwise(const Use& use, ValueId x, const Window& window, std::string_view part, size_t bias_slot) {
   const int64_t multiplier = use.weights[0].shape.back();
   const ValueId weights = use.constant("depthwise_kernel", use.weights[0], depthwise_weights);
@@ -190,15 +159,11 @@ Result<Flows> convolution(const Use& use) {
   THIMBLE_LET(const int64_t groups, use.integer("groups", 1, 1, 1 << 20));
   const Shape& kernel = use.weights[0].shape;
   THIMBLE_LET(const ValueId x, image(use, window, kernel[kAxes - 1]));
-  ValueId y = kNoValue;
-  if (groups == 1) {
-    const ValueId weights = use.constant("kernel", use.weights[0], convolution_weights);
-    THIMBLE_LET(y, use.emit("conv2d", "", with_some_bias(use, x, weights, 1, 0, zero_bias), window.attrs()));
-  } else {
-    if (use.weights.size() > 1 && use.weights[1].size() != kernel.back())
-      return use.damaged(fmt::format("bias {} for {} filters", to_string(use.weights[1].shape), kernel.back()));
-    THIMBLE_LET(y, grouped(use, x, window, groups));
-  }
+  if (kernel[kAxes] > kMaxChannels || kernel[kAxes] * groups != use.to.shape_of(x).back())
+    return use.damaged(fmt::format("kernel {} for {} groups of its input {}", to_string(kernel), groups,
+                                   to_string(use.inputs[0].shape)));
+  const ValueId weights = use.constant("kernel", use.weights[0], convolution_weights);
+  THIMBLE_LET(ValueId y, use.emit("conv2d", "", with_some_bias(use, x, weights, 1, 0, zero_bias), window.attrs()));
   THIMBLE_LET(y, use.activate(y));
   return Flows{flow_of(use, y, kAxes)};
 }
