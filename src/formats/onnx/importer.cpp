@@ -166,7 +166,7 @@ bool Importer::carries_scale(const Item& item) const {
          quantization_of(item).scale.size() == 1;
 }
 
-const Quantization& Importer::quantization_of(const Item& item) const {
+Quantization Importer::quantization_of(const Item& item) const {
   return item.constant ? item.quantization : builder[item.id].quantization;
 }
 
@@ -221,7 +221,7 @@ Result<const OpSpec*> Importer::need(std::string_view op) const {
 }
 
 Result<Items> Importer::emit(std::string_view op, const std::vector<ValueId>& inputs, const Attrs& attrs,
-                             const Order& order, const Quantization& output) {
+                             const Order& order, Quantization output) {
   THIMBLE_LET(const OpSpec* spec, need(op));
   THIMBLE_LET(const std::vector<ValueId> ids, builder.node(*spec, layer, inputs, attrs));
   const Node added = builder.graph().nodes.back();

@@ -48,7 +48,7 @@ class Importer {
   bool stored_int8(const Item& item) const;
   // One that lies as int8 with a scale, be it float32, int8 or uint8 to ONNX: it can be moved and compared as it lies.
   bool carries_scale(const Item& item) const;
-  const Quantization& quantization_of(const Item& item) const;
+  Quantization quantization_of(const Item& item) const;
   // A float32 item stored as float32: dequantised where it must be.
   Result<Item> as_float(const Item& item);
   // A uint8 item stored as int8 becomes uint8; everything else stays.
@@ -60,7 +60,7 @@ class Importer {
   Result<const OpSpec*> need(std::string_view op) const;
   // One node whose outputs' axes lie in `order`.
   Result<Items> emit(std::string_view op, const std::vector<ValueId>& inputs, const Attrs& attrs, const Order& order,
-                     const Quantization& output = {});
+                     Quantization output = {});
   // The node that writes a value; null where that is none.
   Node* writer_of(ValueId id);
 

@@ -132,7 +132,7 @@ Result<Item> resize_linear(Call& call, const Item& given, const Resize& r) {
   }
   Item x = given;
   const auto after = call.in.scale_after(call.node.output(0));
-  if (!call.in.stored_int8(x) || after != std::optional(call.in.quantization_of(x))) {
+  if (!call.in.carries_scale(x) || (x.type == DType::f32 && after != std::optional(call.in.quantization_of(x)))) {
     THIMBLE_LET(x, call.in.as_declared(x));
   }
   THIMBLE_LET(const Items out, emit_move(call, "resize_bilinear", x, channels_last(4), resize_attrs(r, align, half)));
