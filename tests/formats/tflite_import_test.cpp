@@ -191,7 +191,7 @@ TEST(TfliteImport, RefusesWithTheRemedyThatFits) {
     return make_tflite({{{real("x", {2}), real("y", {2})}, {std::move(op)}, {0}, {1}}});
   };
   expect_refused(with({tflite::BuiltinOperator_IF, {0}, {1}}), "without branches and loops");
-  expect_refused(with({tflite::BuiltinOperator_WHILE, {0}, {1}}), "WHILE is not supported");
+  expect_refused(with({tflite::BuiltinOperator_WHILE, {0}, {1}}), "carries no options");
   expect_refused(
       with({.code = tflite::BuiltinOperator_CUSTOM, .inputs = {0}, .outputs = {1}, .custom = "SignalWindow"}),
       "thimble's own signal chain");

@@ -69,7 +69,7 @@ Outcome check_operators(const Source& source, std::span<const StoredOperator> op
   std::string first;
   for (const StoredOperator& stored : operators) {
     if (ops::find_tflite(stored.builtin) || stored.builtin == "VAR_HANDLE" || stored.builtin == "CALL_ONCE" ||
-        std::ranges::find(names, stored.builtin) != names.end())
+        stored.builtin == "WHILE" || std::ranges::find(names, stored.builtin) != names.end())
       continue;
     if (names.empty()) first = describe_operator(source, stored);
     names.push_back(stored.builtin);
@@ -299,6 +299,52 @@ Outcome take_constant_inputs(const Graph& graph, Node& node) {
   return {};
 }
 
+void set_output_type(const StoredOperator& stored, DType dtype, Node& node) {
+  if (std::ranges::find(kTypedByOutput, stored.builtin) != std::end(kTypedByOutput))
+    node.attrs.set("dtype", std::string(name_of(dtype)));
+}
+
+Outcome add_nodes(const Source& source, std::span<const StoredOperator> operators, Graph& graph) {
+  for (const StoredOperator& stored : operators) {
+    THIMBLE_LET(Node node, read_node(source, stored));
+    if (!node.outputs.empty()) set_output_type(stored, graph[node.outputs[0]].type.dtype, node);
+    graph.nodes.push_back(std::move(node));
+  }
+  THIMBLE_TRY(check_hybrid(graph));
+  // Together, node by node: what one operator computes from constants configures the next.
+  return fold_constants(graph, [&](Node& node) { return take_constant_inputs(graph, node); });
+}
+
+// The same, each node folded as it is added: a loop must know its constants when it is written out.
+Outcome add_nodes_and_loops(const Source& source, std::span<StoredOperator> operators, Graph& graph) {
+  std::map<ValueId, ValueId> stands_for;  // output of a loop -> the value its last round gives
+  const auto rename = [&](std::vector<ValueId>& ids) {
+    for (ValueId& id : ids)
+      if (const auto found = stands_for.find(id); found != stands_for.end()) id = found->second;
+  };
+  const auto read_known = [](const Source& from, const StoredOperator& stored) -> Result<Node> {
+    if (ops::find_tflite(stored.builtin)) return read_node(from, stored);
+    return fail(ErrorCode::unsupported, fmt::format("operator {} is not supported inside a loop", stored.builtin), {},
+                std::string(remedy_for(std::span(&stored.builtin, 1))));
+  };
+  for (StoredOperator& stored : operators) {
+    rename(stored.inputs);
+    if (stored.builtin == "WHILE") {
+      THIMBLE_LET(const std::vector<ValueId> results,
+                  tflite::unroll_loop(source, stored, {read_known, take_constant_inputs, set_output_type}, graph));
+      for (size_t i = 0; i < results.size(); ++i) stands_for[stored.outputs[i]] = results[i];
+      continue;
+    }
+    THIMBLE_LET(Node node, read_known(source, stored));
+    if (!node.outputs.empty()) set_output_type(stored, graph[node.outputs[0]].type.dtype, node);
+    THIMBLE_TRY(take_constant_inputs(graph, node));
+    if (!fold_node(graph, node)) graph.nodes.push_back(std::move(node));
+  }
+  rename(graph.outputs);
+  tflite::remove_unread_nodes(graph);
+  return check_hybrid(graph);
+}
+
 // Names of the ports of one signature, in the file's order; those that are no ports of the model are left out.
 std::vector<TflitePort> read_port_names(const flatbuffers::Vector<flatbuffers::Offset<tflite::TensorMap>>* stored,
                                         const flatbuffers::Vector<int32_t>* tensors) {
@@ -371,16 +417,11 @@ Result<Graph> read_tflite(std::span<const uint8_t> bytes) {
   THIMBLE_TRY(check_operators(source, operators));
   THIMBLE_LET(graph.values, read_values(source, graph, folded, operators));
   THIMBLE_TRY(tflite::resolve_variables(source, operators, graph.values));
-  for (const StoredOperator& stored : operators) {
-    THIMBLE_LET(Node node, read_node(source, stored));
-    if (std::ranges::find(kTypedByOutput, stored.builtin) != std::end(kTypedByOutput) && !node.outputs.empty())
-      node.attrs.set("dtype", std::string(name_of(graph[node.outputs[0]].type.dtype)));
-    graph.nodes.push_back(std::move(node));
-  }
   THIMBLE_TRY(check_ports(graph));
-  THIMBLE_TRY(check_hybrid(graph));
-  // Together, node by node: what one operator computes from constants configures the next.
-  THIMBLE_TRY(fold_constants(graph, [&](Node& node) { return take_constant_inputs(graph, node); }));
+  if (std::ranges::count(operators, "WHILE", &StoredOperator::builtin) > 0)
+    THIMBLE_TRY(add_nodes_and_loops(source, operators, graph));
+  else
+    THIMBLE_TRY(add_nodes(source, operators, graph));
   THIMBLE_TRY(check_scales(graph));
   place_constant_outputs(graph);
   remove_unused_values(graph);

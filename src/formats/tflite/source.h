@@ -1,6 +1,7 @@
 // What the parts of the .tflite reader share: the opened file and its limits. Tables, lists and names may be shared
 // inside a file, so each has a limit: a small file must not ask for much memory.
 #pragma once
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -73,5 +74,23 @@ std::shared_ptr<thimble::Tensor> reset_state(const ValueType& type, const Quanti
 // and makes all operators name one handle of a variable. Drops the operators VAR_HANDLE and CALL_ONCE. values: by
 // tensor number.
 Outcome resolve_variables(const Source& source, std::vector<StoredOperator>& operators, std::vector<Value>& values);
+
+// ---- loops
+
+// What the reader does with an operator: as a node of tensor numbers; then, its inputs being values, its constant
+// inputs become attributes.
+struct LoopCallbacks {
+  std::function<Result<Node>(const Source&, const StoredOperator&)> read_node;
+  std::function<Outcome(const Graph&, Node&)> prepare;
+  std::function<void(const StoredOperator&, DType, Node&)> set_output_type;  // of output 0, as the file has it
+};
+
+// Writes a WHILE out round by round behind the graph's nodes; loop: its inputs are values. The values that stand for
+// its outputs. Errors: unsupported when the number of rounds is not constant or too large.
+Result<std::vector<ValueId>> unroll_loop(const Source& source, const StoredOperator& loop,
+                                         const LoopCallbacks& callbacks, Graph& graph);
+
+// Drops nodes whose outputs nothing reads and that change no state: what a loop carries along for nobody.
+void remove_unread_nodes(Graph& graph);
 
 }  // namespace thimble::tflite
