@@ -82,11 +82,12 @@ class Body {
 
   // What a slice gives, -1 for "to the end" resolved: a tensor list of rows before the first round has none.
   static Shape extents_of(const Graph& graph, const Node& node) {
+    if (node.inputs.empty() || node.inputs[0] == kNoValue) return {};
     Shape sizes = node.attrs.integers("size");
     const std::vector<int64_t> begin = node.attrs.integers("begin");
     const Shape& input = graph[node.inputs[0]].type.shape;
     for (size_t axis = 0; axis < sizes.size() && axis < begin.size() && axis < input.size(); ++axis)
-      if (sizes[axis] == -1) sizes[axis] = input[axis] - begin[axis];
+      if (sizes[axis] == -1 && begin[axis] >= 0 && begin[axis] <= input[axis]) sizes[axis] = input[axis] - begin[axis];
     return sizes;
   }
 
