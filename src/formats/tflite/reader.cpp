@@ -281,6 +281,9 @@ Outcome take_constant_inputs(const Graph& graph, Node& node) {
     if (node.inputs[index] != kNoValue) {
       if (constant->may_flow && !graph[node.inputs[index]].constant) continue;
       auto numbers = integer_list(graph[node.inputs[index]]);
+      // What TRANSPOSE_CONV is told at every inference its output tensor has said already.
+      if (!graph[node.inputs[index]].constant && constant->attr == "output_shape" && !node.outputs.empty())
+        numbers = graph[node.outputs[0]].type.shape;
       const bool one = constant->columns == TfliteConstantInput::kNumber;
       if (numbers && one && numbers->size() != 1)
         numbers = damaged(fmt::format("expected one number, found {}", numbers->size()));
