@@ -22,7 +22,7 @@ Result<Shown> show_diff(const Flags& flags, Progress& progress) {
                 "example: thimble diff a.tflite b.tflite, or thimble diff a.tflite --board mps2-an386");
   Comparison comparison;
   if (flags.board.empty()) {
-    THIMBLE_LET(comparison, diff_models(flags.model, flags.other, paths_of(flags.data), flags.compare));
+    THIMBLE_LET(comparison, diff_models(flags.model, flags.other, paths_of(flags.data), flags.compare, progress));
   } else {
     THIMBLE_LET(const Board board, load_board(flags.board));
     THIMBLE_LET(comparison, diff_on_board(flags.model, board, paths_of(flags.data), progress));

@@ -1,7 +1,7 @@
 // The verbs that work from a project folder.
 #include "cli/summary.h"
 #include "cli/verbs.h"
-#include "project/model_tools.h"
+#include "project/model_conversion.h"
 #include "project/steps.h"
 
 namespace thimble {
@@ -10,7 +10,9 @@ namespace {
 
 // Flags of the verbs of one call; CLI11 fills them.
 struct Flags {
-  std::string template_name = "keyword", folder, board, model, output;
+  std::string template_name = "keyword", folder, board, model, output, labels;
+  std::vector<std::string> calibration;
+  QuantizeOptions quantize;
   bool header = false, fresh = false, resume = false, full = false;
 };
 
@@ -85,21 +87,38 @@ Result<Shown> show_eval(const Shell& shell, Progress& progress) {
   return shown;
 }
 
-Result<Shown> show_model_convert(const Flags& flags) {
+std::string describe(const ModelConversion& c) {
+  std::string text;
+  if (c.comparison) {
+    const LayerComparison& last = c.comparison->layers.back();
+    text =
+        fmt::format("int8 against float32 on {} samples: {:.1f} dB at the output", c.comparison->samples, last.sqnr_db);
+    for (const OutputComparison& output : c.comparison->outputs)
+      text += fmt::format(", {} of {} decisions the same", output.same_largest, c.comparison->samples);
+    if (c.float_accuracy)
+      text +=
+          fmt::format("\naccuracy: float32 {:.2f} %, int8 {:.2f} %", 100 * *c.float_accuracy, 100 * *c.int8_accuracy);
+    if (!c.float_layers.empty())
+      text += fmt::format("\nstay float32, having no int8 form: {}", fmt::join(c.float_layers, ", "));
+    text += '\n';
+  }
+  return text + fmt::format("{} ({} bytes), arena {} bytes{}", c.tflite.string(), c.tflite_bytes, c.arena_bytes,
+                            c.header.empty() ? "" : "\n" + c.header.string());
+}
+
+Result<Shown> show_model_convert(const Flags& flags, Progress& progress) {
   if (flags.output.empty())
     return fail(ErrorCode::usage, "converting a model file needs --output", flags.model,
                 "example: thimble convert model.onnx --output model.tflite");
-  THIMBLE_LET(const ModelConversion c, convert_model(flags.model, flags.output, flags.header));
-  return Shown{{{"tflite", c.tflite.string()},
-                {"tflite_bytes", c.tflite_bytes},
-                {"header", c.header.string()},
-                {"arena_bytes", c.arena_bytes}},
-               fmt::format("{} ({} bytes), arena {} bytes{}", c.tflite.string(), c.tflite_bytes, c.arena_bytes,
-                           c.header.empty() ? "" : "\n" + c.header.string())};
+  ConvertOptions options{
+      .output = flags.output, .header = flags.header, .labels = flags.labels, .quantize = flags.quantize};
+  options.calibration.assign(flags.calibration.begin(), flags.calibration.end());
+  THIMBLE_LET(const ModelConversion c, convert_model(flags.model, options, progress));
+  return Shown{to_json(c), describe(c)};
 }
 
 Result<Shown> show_convert(const Shell& shell, const Flags& flags, Progress& progress) {
-  if (!flags.model.empty()) return show_model_convert(flags);
+  if (!flags.model.empty()) return show_model_convert(flags, progress);
   if (!flags.output.empty() || flags.header)
     return fail(ErrorCode::usage, "--output and --header belong to a model file, found none", "",
                 "example: thimble convert model.onnx --output model.tflite");
@@ -119,7 +138,13 @@ Result<Shown> show_convert(const Shell& shell, const Flags& flags, Progress& pro
                   c.tflite.string(), c.tflite_bytes, c.header.string(), c.bundle.string(), c.bundle_bytes)};
 }
 
-Result<Shown> show_compile(const Shell& shell, Progress& progress) {
+Result<Shown> show_compile(const Shell& shell, const Flags& flags, Progress& progress) {
+  if (!flags.model.empty()) {
+    const Path folder = flags.output.empty() ? Path(flags.model).replace_extension() : Path(flags.output);
+    THIMBLE_LET(const EmittedModel emitted, compile_model(flags.model, folder));
+    return Shown{{{"library", folder.string()}, {"name", emitted.name}},
+                 fmt::format("{}: {}.h, {}.cpp and the device half", folder.string(), emitted.name, emitted.name)};
+  }
   THIMBLE_LET(Workspace workspace, open_project(shell, progress));
   THIMBLE_LET(const Path folder, compile_library(workspace));
   THIMBLE_LET(const Plan* plan, workspace.plan());
@@ -138,16 +163,30 @@ nlohmann::json sizes_json(const FirmwareImage& image) {
           {"stack_reserve", s.stack}};
 }
 
-Result<Shown> show_build(const Shell& shell, const Flags& flags, Progress& progress) {
-  THIMBLE_LET(Workspace workspace, open_project(shell, progress));
-  THIMBLE_LET(const Board board, board_of(workspace, flags));
-  THIMBLE_LET(const FirmwareImage image, build(workspace, board));
+Shown shown_image(const FirmwareImage& image) {
   const FirmwareSizes& s = image.sizes;
   return Shown{
       sizes_json(image),
       fmt::format(
           "{}\nflash {} bytes: code {}, weights {}, tables {}\nRAM   {} bytes: arena {}, state {}, stack reserve {}",
           image.elf.string(), s.flash, s.code, s.weights, s.tables, s.ram, s.arena, s.state, s.stack)};
+}
+
+Result<Shown> show_build(const Shell& shell, const Flags& flags, Progress& progress) {
+  if (!flags.model.empty()) {
+    if (flags.board.empty())
+      return fail(ErrorCode::usage, "building a model file needs --board", flags.model,
+                  "example: thimble build model.tflite --board mps2-an386");
+    THIMBLE_LET(const Board board, load_board(flags.board));
+    const Path folder = flags.output.empty() ? Path(Path(flags.model).replace_extension().string() + "-" + board.id)
+                                             : Path(flags.output);
+    THIMBLE_LET(const FirmwareImage image, build_model(flags.model, board, folder));
+    return shown_image(image);
+  }
+  THIMBLE_LET(Workspace workspace, open_project(shell, progress));
+  THIMBLE_LET(const Board board, board_of(workspace, flags));
+  THIMBLE_LET(const FirmwareImage image, build(workspace, board));
+  return shown_image(image);
 }
 
 Result<Shown> show_all(const Shell& shell, const Flags& flags, Progress& progress) {
@@ -198,9 +237,20 @@ void add_project_verbs(Shell& shell) {
                    "a model file of any kind, written as .tflite; without it the project's model");
   verb->add_option("--output", flags->output, "model file: where the .tflite goes");
   verb->add_flag("--header", flags->header, "model file: also as a C array, beside it");
-  add("compile", "write the model as a C++17 library without heap", "thimble compile --project my-words",
-      [](const Shell& s, const Flags&, Progress& p) { return show_compile(s, p); });
-  board_flag(add("build", "build the firmware", "thimble build --project my-words --board netduinoplus2", show_build));
+  verb->add_option(
+      "--calibrate", flags->calibration,
+      "model file: quantise it to int8 by these samples: .npy, one per input, raw bytes, or a project's folder");
+  verb->add_option("--labels", flags->labels, "model file: .npy with the class of each sample, to tell accuracies");
+  verb->add_option("--method", flags->quantize.method, "model file: ranges by minmax, percentile or mse");
+  verb->add_option("--samples", flags->quantize.calibration_samples, "model file: at most so many for calibration");
+  verb = add("compile", "write the model as a C++17 library without heap", "thimble compile --project my-words",
+             show_compile);
+  verb->add_option("model", flags->model, "a model file of any kind; without it the project's model");
+  verb->add_option("--output", flags->output, "model file: the library's folder (default: the model's name)");
+  verb = add("build", "build the firmware", "thimble build --project my-words --board netduinoplus2", show_build);
+  verb->add_option("model", flags->model, "a model file of any kind: a firmware of tensors in and out");
+  verb->add_option("--output", flags->output, "model file: the firmware's folder (default: <model>-<board>)");
+  board_flag(verb);
   verb = add("all", "every step, to the emulated board and the report", "thimble all --project my-words", show_all);
   board_flag(verb);
   verb->add_flag("--full", flags->full, "send the whole test split through the board");

@@ -38,10 +38,7 @@ Result<Path> compile_library(Workspace& workspace) {
   THIMBLE_LET(const Features* features, workspace.features());
   THIMBLE_LET(const EmittedModel emitted, emit_model(*plan, {.classes = model->classes, .signal = features->signal}));
   const Path folder = workspace.project().out("library");
-  THIMBLE_TRY(write_text(folder / (emitted.name + ".h"), emitted.header));
-  THIMBLE_TRY(write_text(folder / (emitted.name + ".cpp"), emitted.source));
-  for (std::string_view room : {"device/base/", "device/kernels/", "device/dsp/", "device/runtime/", "device/stats/"})
-    THIMBLE_TRY(unpack_resources(room, folder));
+  THIMBLE_TRY(write_library(emitted, folder));
   return folder;
 }
 

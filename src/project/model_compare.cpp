@@ -5,6 +5,7 @@
 #include "data/npy.h"
 #include "formats/model_file.h"
 #include "graph/op_spec.h"
+#include "project/workspace.h"
 #include "quantize/float_twin.h"
 
 namespace thimble {
@@ -13,9 +14,25 @@ namespace {
 
 constexpr int64_t kRandomSamples = 8;
 
-Result<Samples> samples_or_random(const Graph& graph, const std::vector<Path>& data) {
+Result<Samples> samples_or_random(const Graph& graph, const std::vector<Path>& data, Progress& progress) {
   if (data.empty()) return random_samples(graph, kRandomSamples, 1);
-  return read_samples(graph, data);
+  return read_samples(graph, data, progress);
+}
+
+// The real features of a project's training split.
+Result<Tensor> project_features(const Path& folder, Progress& progress) {
+  THIMBLE_LET(Project project, load_project(folder.string()));
+  Workspace workspace(std::move(project), progress);
+  THIMBLE_LET(const Features* features, workspace.features());
+  std::vector<float> reals;
+  int64_t count = 0;
+  for (size_t i = 0; i < features->splits.size(); ++i) {
+    if (features->splits[i] != Split::train) continue;
+    ++count;
+    for (int16_t feature : features->sample(i))
+      reals.push_back(static_cast<float>(features->signal.feature_scale) * static_cast<float>(feature));
+  }
+  return Tensor::from<float>({count, features->feature_count()}, reals);
 }
 
 Result<std::vector<BoardFit>> fits(const Plan& plan) {
@@ -49,9 +66,14 @@ std::vector<uint8_t> bytes_of(const Graph& graph, const Samples& samples, Interp
 
 }  // namespace
 
-Result<Samples> read_samples(const Graph& graph, const std::vector<Path>& files) {
+Result<Samples> read_samples(const Graph& graph, const std::vector<Path>& files, Progress& progress) {
   std::vector<Tensor> arrays;
   for (const Path& file : files) {
+    if (std::filesystem::is_directory(file)) {
+      THIMBLE_LET(Tensor features, project_features(file, progress));
+      arrays.push_back(std::move(features));
+      continue;
+    }
     THIMBLE_LET(const std::vector<uint8_t> bytes, read_bytes(file));
     if (file.extension() != ".npy") {
       if (files.size() > 1)
@@ -73,7 +95,7 @@ Result<Inspection> inspect_file(const Path& model, const std::vector<Path>& data
   Inspection inspection = inspect_model(loaded.graph, loaded.plan);
   THIMBLE_LET(inspection.boards, fits(loaded.plan));
   if (data.empty()) return inspection;
-  THIMBLE_LET(const Samples samples, read_samples(loaded.graph, data));
+  THIMBLE_LET(const Samples samples, read_samples(loaded.graph, data, progress));
   if (is_quantized(loaded.graph)) {
     THIMBLE_LET(const Graph twin, float_twin(loaded.graph));
     THIMBLE_LET(inspection.comparison, compare_graphs(twin, loaded.graph, samples));
@@ -85,10 +107,10 @@ Result<Inspection> inspect_file(const Path& model, const std::vector<Path>& data
 }
 
 Result<Comparison> diff_models(const Path& a, const Path& b, const std::vector<Path>& data,
-                               const CompareOptions& options) {
+                               const CompareOptions& options, Progress& progress) {
   THIMBLE_LET(const ImportedModel first, read_model_file(a));
   THIMBLE_LET(const ImportedModel second, read_model_file(b));
-  THIMBLE_LET(const Samples samples, samples_or_random(first.graph, data));
+  THIMBLE_LET(const Samples samples, samples_or_random(first.graph, data, progress));
   return compare_graphs(first.graph, second.graph, samples, options);
 }
 
@@ -96,7 +118,7 @@ Result<Comparison> diff_on_board(const Path& model, const Board& board, const st
                                  Progress& progress) {
   THIMBLE_LET(const ImportedModel imported, read_model_file(model));
   const Graph graph = with_all_outputs(imported.graph);
-  THIMBLE_LET(const Samples samples, samples_or_random(graph, data));
+  THIMBLE_LET(const Samples samples, samples_or_random(graph, data, progress));
   THIMBLE_LET(Plan plan, make_plan(graph, {}));
   plan.model = model.stem().string();
   THIMBLE_LET(Interpreter host, Interpreter::make(graph));

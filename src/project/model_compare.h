@@ -19,7 +19,7 @@ Result<Inspection> inspect_file(const Path& model, const std::vector<Path>& data
 
 // Layer by layer. data: empty for random samples.
 Result<Comparison> diff_models(const Path& a, const Path& b, const std::vector<Path>& data,
-                               const CompareOptions& options);
+                               const CompareOptions& options, Progress& progress);
 
 // The host against a board that runs the model with every layer as an output: bytes must be equal.
 Result<Comparison> diff_on_board(const Path& model, const Board& board, const std::vector<Path>& data,

@@ -3,12 +3,7 @@
 #include <cstdlib>
 
 #include "core/rng.h"
-#include "firmware/emit_model.h"
-#include "formats/c_array.h"
 #include "formats/model_file.h"
-#include "formats/recurrent_steps.h"
-#include "formats/tflite/tflite.h"
-#include "plan/offline_plan.h"
 
 namespace thimble {
 
@@ -16,7 +11,7 @@ namespace {
 
 struct ReadModel {
   LoadedModel model;
-  std::string hash, format;
+  std::string hash;
 };
 
 Result<ReadModel> read_model(const Path& path) {
@@ -28,7 +23,7 @@ Result<ReadModel> read_model(const Path& path) {
     return tl::unexpected<Error>(std::move(error));
   }
   plan->model = path.stem().string();
-  return ReadModel{{std::move(imported.graph), std::move(*plan)}, std::move(imported.hash), std::move(imported.format)};
+  return ReadModel{{std::move(imported.graph), std::move(*plan)}, std::move(imported.hash)};
 }
 
 FirmwareSpec spec_of(const Plan& plan, App app) { return {.app = app, .plan = plan}; }
@@ -67,25 +62,6 @@ Result<ModelRun> run_model(const Path& model, const Board& board, const Path& in
   THIMBLE_TRY(write_bytes(output, outputs));
   return ModelRun{static_cast<int64_t>(log.tensors.size()), static_cast<int64_t>(outputs.size()),
                   mean_instructions(log)};
-}
-
-Result<ModelConversion> convert_model(const Path& model, const Path& output, bool header) {
-  THIMBLE_LET(const ReadModel read, read_model(model));
-  // TensorFlow Lite has no recurrent layers without state of their own.
-  THIMBLE_LET(const Graph graph, write_out_recurrent(read.model.graph));
-  THIMBLE_LET(const Plan plan, make_plan(graph, {}));
-  TfliteWriteOptions options{.arena_offsets = offline_offsets(graph, plan)};
-  if (read.format == "tflite") {
-    THIMBLE_LET(const std::vector<uint8_t> bytes, read_bytes(model));
-    THIMBLE_LET(options.info, read_tflite_info(bytes));
-  }
-  THIMBLE_LET(const std::vector<uint8_t> written, write_tflite(graph, options));
-  THIMBLE_TRY(write_bytes(output, written));
-  ModelConversion result{output, {}, static_cast<int64_t>(written.size()), plan.arena_bytes};
-  if (!header) return result;
-  result.header = Path(output).replace_extension(".h");
-  THIMBLE_TRY(write_text(result.header, write_c_array_header(written, c_identifier(output.stem().string()))));
-  return result;
 }
 
 Result<ModelBench> bench_model(const Path& model, const Board& board, Progress& progress) {

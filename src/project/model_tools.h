@@ -27,14 +27,6 @@ struct ModelRun {
 Result<ModelRun> run_model(const Path& model, const Board& board, const Path& input, const Path& output, bool sequence,
                            Progress& progress);
 
-// Writes a model file anew as .tflite, with this plan's places in memory for TensorFlow Lite Micro; header: also as a C
-// array, beside it with the extension .h. Errors: those of reading, planning and writing.
-struct ModelConversion {
-  Path tflite, header;  // header: empty when none was asked for
-  int64_t tflite_bytes = 0, arena_bytes = 0;
-};
-Result<ModelConversion> convert_model(const Path& model, const Path& output, bool header);
-
 struct ModelBench {
   std::string model, board;
   int64_t macs = 0, instructions = 0;
