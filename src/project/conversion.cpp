@@ -3,6 +3,7 @@
 #include "formats/c_array.h"
 #include "formats/tflite/tflite.h"
 #include "plan/offline_plan.h"
+#include "project/model_conversion.h"
 #include "project/steps.h"
 
 namespace thimble {

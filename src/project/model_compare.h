@@ -9,9 +9,9 @@
 
 namespace thimble {
 
-// One .npy file per model input, or one file of raw bytes as `thimble run` takes them. Errors: usage, bad_data, those
-// of reading.
-Result<Samples> read_samples(const Graph& graph, const std::vector<Path>& files);
+// One .npy file per model input; or one file of raw bytes as `thimble run` takes them; or the folder of a project, whose
+// features of the training split, as real numbers, are the samples. Errors: usage, bad_data, those of reading.
+Result<Samples> read_samples(const Graph& graph, const std::vector<Path>& files, Progress& progress);
 
 // Everything `thimble inspect` shows. data: empty, or samples for the error of each layer: of a quantised model against
 // its float32 twin, of a float32 model against its int8 form calibrated on them.
