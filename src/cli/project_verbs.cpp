@@ -1,4 +1,6 @@
 // The verbs that work from a project folder.
+#include <cmath>
+
 #include "cli/summary.h"
 #include "cli/verbs.h"
 #include "project/model_conversion.h"
@@ -91,8 +93,8 @@ std::string describe(const ModelConversion& c) {
   std::string text;
   if (c.comparison) {
     const LayerComparison& last = c.comparison->layers.back();
-    text =
-        fmt::format("int8 against float32 on {} samples: {:.1f} dB at the output", c.comparison->samples, last.sqnr_db);
+    text = fmt::format("int8 against float32 on {} samples: {} at the output", c.comparison->samples,
+                       std::isinf(last.sqnr_db) ? "equal" : fmt::format("{:.1f} dB", last.sqnr_db));
     for (const OutputComparison& output : c.comparison->outputs)
       text += fmt::format(", {} of {} decisions the same", output.same_largest, c.comparison->samples);
     if (c.float_accuracy)
