@@ -199,12 +199,17 @@ TEST(Quantize, BadOptionsAndFeaturesAreNamed) {
   EXPECT_EQ(error_of({}, no_training).code, ErrorCode::bad_data);
 }
 
-TEST(Quantize, LayerWithoutInt8FormIsNamed) {
+TEST(Quantize, LayerWithoutInt8FormStaysFloatBetweenConversions) {
   Graph graph = linear_graph({1, 2}, {0}, false);
   OpSpec float_only = *graph.nodes[0].op;
   float_only.quantize = OptOut{"float only"};
   graph.nodes[0].op = &float_only;
-  const auto result = make_int8_graph(graph, {{-1, 1}, {}, {}, {-9, 9}});
-  ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().where, "layer");
+  const Graph mixed = must(make_int8_graph(graph, {{-1, 1}, {}, {}, {-9, 9}}));
+  ASSERT_EQ(mixed.nodes.size(), 3u);
+  EXPECT_EQ(mixed.nodes[0].op->name, "dequantize");
+  EXPECT_EQ(mixed.nodes[1].op, &float_only);
+  EXPECT_EQ(mixed[mixed.nodes[1].outputs[0]].type.dtype, DType::f32);
+  EXPECT_EQ(mixed.nodes[2].op->name, "quantize");
+  EXPECT_EQ(mixed[mixed.inputs[0]].type.dtype, DType::i8);
+  EXPECT_EQ(mixed[mixed.outputs[0]].type.dtype, DType::i8);
 }
