@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "graph/builder.h"
 #include "ops/ops.h"
 #include "train/support.h"
@@ -34,10 +36,10 @@ TEST(Imported, SharesScalesAndKeepsFloatLayers) {
   const Samples samples = random_samples(graph, 50, 1);
   const QuantizedGraph result = must(quantize_graph(graph, samples, {.method = "minmax"}, silent_progress()));
   EXPECT_EQ(result.float_layers, std::vector<std::string>{"wave"});
-  for (const Node& node : result.graph.nodes)
-    if (node.op->name == "concatenation")
-      for (ValueId input : node.inputs)
-        EXPECT_EQ(result.graph[input].quantization, result.graph[node.outputs[0]].quantization);
+  const auto join = std::ranges::find(result.graph.nodes, "join", &Node::name);
+  ASSERT_NE(join, result.graph.nodes.end());
+  for (ValueId input : join->inputs)
+    EXPECT_EQ(result.graph[input].quantization, result.graph[join->outputs[0]].quantization);
   EXPECT_EQ(result.graph[result.graph.inputs[0]].type.dtype, DType::i8);
 }
 
