@@ -241,7 +241,7 @@ Result<Flow> affine(const Use& use, const Flow& input, std::vector<float> scale,
   if (channels > kMaxChannels)
     return use.refuse(fmt::format("{} channels, at most {} are possible", channels, kMaxChannels), "use fewer");
   const auto widened = [&](std::vector<float>& numbers) {
-    if (numbers.size() == 1) numbers.assign(static_cast<size_t>(channels), numbers[0]);
+    if (numbers.size() == 1) numbers = std::vector<float>(static_cast<size_t>(channels), float{numbers[0]});
     return static_cast<int64_t>(numbers.size()) == channels;
   };
   if (!widened(scale) || !widened(offset))
