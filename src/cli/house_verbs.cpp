@@ -1,8 +1,8 @@
 // boards, ops, doctor: what is supported, and what this machine lacks.
 #include "cli/verbs.h"
 #include "firmware/board.h"
-#include "ops/ops.h"
 #include "project/doctor.h"
+#include "report/op_table.h"
 
 namespace thimble {
 
@@ -29,31 +29,11 @@ Result<Shown> show_boards() {
   return shown;
 }
 
-// What an op can do at each stage, and why not where it cannot.
-Shown show_ops() {
-  Shown shown{nlohmann::json::array(),
-              fmt::format("{:<18} {:<8} {:<9} {:<6} {:<8} {}", "op", "train", "int8", "device", "tflite", "notes")};
-  for (const OpSpec* op : ops::all()) {
-    std::string notes;
-    const auto stage = [&](const auto& s) {
-      if (!s && notes.find(s.reason()) == std::string::npos)
-        notes += (notes.empty() ? "" : "; ") + std::string(s.reason());
-      return static_cast<bool>(s);
-    };
-    const bool train = stage(op->forward) && stage(op->backward), quantize = stage(op->quantize),
-               device = stage(op->lower) || op->traits.alias;
-    const std::string tflite = stage(op->tflite) ? std::string(op->tflite->builtin) : "-";
-    shown.json.push_back({{"op", op->name},
-                          {"doc", op->doc},
-                          {"train", train},
-                          {"int8", quantize},
-                          {"device", device},
-                          {"tflite", tflite},
-                          {"notes", notes}});
-    shown.text += fmt::format("\n{:<18} {:<8} {:<9} {:<6} {:<18} {}", op->name, train ? "yes" : "no",
-                              quantize ? "yes" : "no", device ? "yes" : "no", tflite, notes);
-  }
-  return shown;
+Result<Shown> show_ops(bool markdown) {
+  const std::vector<OpRow> rows = op_table();
+  std::string text = markdown ? markdown_of(rows) : text_of(rows);
+  if (markdown) text.pop_back();  // the shell ends the last line
+  return Shown{json_of(rows), std::move(text)};
 }
 
 Result<Shown> show_doctor() {
@@ -76,8 +56,10 @@ Result<Shown> show_doctor() {
 
 void add_house_verbs(Shell& shell) {
   add_verb(shell, "boards", "list the boards", "thimble boards --json", false, [](Progress&) { return show_boards(); });
-  add_verb(shell, "ops", "list the operators and what each can do", "thimble ops", false,
-           [](Progress&) -> Result<Shown> { return show_ops(); });
+  const auto markdown = std::make_shared<bool>(false);
+  CLI::App* verb = add_verb(shell, "ops", "list the operators: types, training, quantisation, name in .tflite files",
+                            "thimble ops", false, [markdown](Progress&) { return show_ops(*markdown); });
+  verb->add_flag("--markdown", *markdown, "as the page docs/ops.md");
   add_verb(shell, "doctor", "check the programs thimble runs; name the packages that are missing", "thimble doctor",
            false, [](Progress&) { return show_doctor(); });
 }

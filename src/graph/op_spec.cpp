@@ -4,6 +4,13 @@
 
 namespace thimble {
 
+std::vector<std::string_view> DTypes::names() const {
+  std::vector<std::string_view> names;
+  for (DType dtype : kEveryDType)
+    if (contains(dtype)) names.push_back(name_of(dtype));
+  return names;
+}
+
 Result<std::vector<KernelCall>> lower_node(const LowerArgs& args) {
   const Node& node = args.node;
   const auto where = [&](Error error) {

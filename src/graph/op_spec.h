@@ -1,6 +1,7 @@
 // The contract of an operator's host half. src/ops fills one OpSpec per operator; everything else (training,
 // quantisation, import, planning, tests, documentation) goes through it and never asks which operator it is.
 #pragma once
+#include <concepts>
 #include <functional>
 #include <optional>
 #include <span>
@@ -37,6 +38,29 @@ class Stage {
   std::optional<T> value_;
   std::string_view reason_;
 };
+
+inline constexpr DType kEveryDType[] = {DType::f32, DType::i8,  DType::i16,    DType::u8,
+                                        DType::i32, DType::i64, DType::boolean};
+
+// A set of types of numbers. It has no default, as a stage has none.
+class DTypes {
+ public:
+  template <std::same_as<DType>... More>
+  constexpr DTypes(DType first, More... more) : bits_((bit(first) | ... | bit(more))) {}
+  constexpr bool contains(DType dtype) const { return (bits_ & bit(dtype)) != 0; }
+  constexpr DTypes& add(DType dtype) {
+    bits_ |= bit(dtype);
+    return *this;
+  }
+  std::vector<std::string_view> names() const;
+
+ private:
+  static constexpr uint32_t bit(DType dtype) { return 1u << static_cast<uint32_t>(dtype); }
+  uint32_t bits_;
+};
+inline constexpr DTypes kAllDTypes{DType::f32, DType::i8,  DType::i16,    DType::u8,
+                                   DType::i32, DType::i64, DType::boolean};
+inline constexpr DTypes kRealAndInteger{DType::f32, DType::i8, DType::i16};
 
 // Shape and dtype rule. All extents of inputs are positive (the caller checks). Inputs that are absent have an empty
 // dtype f32 and shape []; `constants[i]` is the constant behind input i or null. Errors: bad_data with found and
@@ -165,6 +189,9 @@ struct OpSpec {
   std::string_view name;  // "conv2d"
   std::string_view doc;   // one sentence
   OpTraits traits;
+  // Of the data it computes with or moves, where there are kernels for it: the inputs' types where the output's
+  // differs.
+  DTypes dtypes;
   Stage<InferFn> infer;
   Stage<ForwardFn> forward;
   Stage<BackwardFn> backward;

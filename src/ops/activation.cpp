@@ -89,6 +89,7 @@ OpSpec make_spec(std::string_view activation, std::string_view builtin, std::str
       .doc = doc,
       // What other operators can store as their activation.
       .traits = {.in_place = true, .activation = activation == "relu_0_to_1" ? "" : activation},
+      .dtypes = types_of(forms),
       .infer = same_as_input,
       .forward = [range](const ForwardArgs& args) { forward(range, args); },
       .backward = [range](const BackwardArgs& args) { backward(range, args); },

@@ -57,7 +57,7 @@ Result<KernelCall> int8_call(const LowerArgs& args, int32_t size) {
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::f32, DType::i32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   const Shape& shape = args.graph[args.node.outputs[0]].type.shape;
   if (dtype == DType::i8) {
     THIMBLE_LET(KernelCall call, int8_call(args, static_cast<int32_t>(element_count(shape))));
@@ -87,6 +87,7 @@ const OpSpec& add_n() {
       .name = "add_n",
       .doc = "Sum of 2 to 16 inputs of one shape.",
       .traits = {.min_inputs = 2, .max_inputs = device::kMostAddends},
+      .dtypes = {DType::f32, DType::i8, DType::i32},
       .infer = infer,
       .forward = kImportedOnly,
       .backward = kImportedOnly,

@@ -24,14 +24,9 @@ Result<std::vector<ValueType>> infer_arg(const InferArgs& args) {
 Result<std::vector<KernelCall>> lower_arg(const LowerArgs& args, bool least) {
   const ValueType& input = args.graph[args.node.inputs[0]].type;
   const DType index = args.graph[args.node.outputs[0]].type.dtype;
-  const bool known = input.dtype == DType::f32 || input.dtype == DType::i8 || input.dtype == DType::i32 ||
-                     (input.dtype == DType::i16 && index == DType::i32);
-  if (!known)
-    return fail(ErrorCode::unsupported,
-                fmt::format("{} from {} to {} has no kernel; there are: float32, int8, int32 to int32 and int64, int16 "
-                            "to int32",
-                            args.node.op->name, name_of(input.dtype), name_of(index)),
-                args.node.name, "search among int8 or float32 numbers");
+  THIMBLE_TRY(input_dtype(args));
+  if (input.dtype == DType::i16 && index != DType::i32)
+    return cannot_lower(args.node, fmt::format("the indices of int16 numbers are int32, found {}", name_of(index)));
   THIMBLE_LET(const AxisExtents e, axis_extents(args.node.attrs.integer("axis"), input.shape));
   auto call = KernelCall::make(fmt::format("arg_{}_{}", kernel_suffix(input.dtype), kernel_suffix(index)),
                                device::ArgParams{e.outer, e.count, e.inner, least ? 1 : 0});
@@ -59,6 +54,7 @@ OpSpec arg_spec(std::string_view name, std::string_view doc, std::string_view bu
                 bool least) {
   return {.name = name,
           .doc = doc,
+          .dtypes = {DType::f32, DType::i8, DType::i16, DType::i32},
           .infer = infer_arg,
           .forward = kImportedOnly,
           .backward = kImportedOnly,
@@ -85,7 +81,7 @@ Result<std::vector<ValueType>> infer_top_k(const InferArgs& args) {
 }
 
 Result<std::vector<KernelCall>> lower_top_k(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::f32, DType::i32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   const Value& input = args.graph[args.node.inputs[0]];
   if (input.quantization != args.graph[args.node.outputs[0]].quantization)
     return cannot_lower(args.node, "it keeps the scale and zero point, but input and output differ in them");
@@ -115,6 +111,7 @@ const OpSpec& topk_v2() {
   static const OpSpec spec{
       .name = "topk_v2",
       .doc = "The largest elements along the last axis, from the largest down, and their indices.",
+      .dtypes = {DType::f32, DType::i8, DType::i32},
       .infer = infer_top_k,
       .forward = kImportedOnly,
       .backward = kImportedOnly,

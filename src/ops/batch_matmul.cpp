@@ -133,7 +133,7 @@ void write(const Attrs& attrs, AttrWriter& writer) {
 }  // namespace
 
 Result<std::vector<KernelCall>> lower_matmul(const LowerArgs& args, const MatrixProduct& product) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   for (ValueId id : {product.a, product.b})
     if (args.graph[id].type.dtype != dtype)
       return cannot_lower(args.node, fmt::format("{} times {} has no kernel", name_of(args.graph[product.a].type.dtype),
@@ -162,6 +162,7 @@ const OpSpec& batch_matmul() {
       .name = "batch_matmul",
       .doc = "Matrix product of two inputs, for each matrix of a batch.",
       .traits = {.min_inputs = 2, .max_inputs = 2},
+      .dtypes = kRealAndInteger,
       .infer = infer,
       .forward = kImportedOnly,
       .backward = kImportedOnly,

@@ -270,6 +270,7 @@ const OpSpec& batch_norm() {
       .name = "batch_norm",
       .doc = "Normalises each channel by the batch's mean and deviation, then scales and shifts it.",
       .traits = {.min_inputs = 5, .max_inputs = 5, .as_affine = as_affine},
+      .dtypes = {DType::f32},
       .infer = infer,
       .forward = forward,
       .backward = backward,

@@ -21,7 +21,7 @@ using device::IntegerOp;
 struct Binary {
   std::string_view name;
   IntegerOp integer;
-  std::vector<DType> types;
+  DTypes types;
   bool activation = false;  // TFLite fuses one into it
 };
 
@@ -100,7 +100,7 @@ Result<KernelCall> quantized_call(const Binary& op, const BinaryNode& node) {
 }
 
 Result<std::vector<KernelCall>> lower(const Binary& op, const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, op.types));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   THIMBLE_LET(const BinaryNode node, binary_node(args));
   KernelCall call;
   if (dtype == DType::f32) {
@@ -166,6 +166,7 @@ OpSpec make_spec(Binary op, std::string_view doc, TfliteMapping tflite, Stage<Qu
       .name = op.name,
       .doc = doc,
       .traits = {.min_inputs = 2, .max_inputs = 2, .in_place = true, .fuses_activation = op.activation},
+      .dtypes = op.types,
       .infer = [name = op.name](const InferArgs& args) { return infer(name, args); },
       .forward = std::move(forward_stage),
       .backward = std::move(backward_stage),
@@ -176,8 +177,8 @@ OpSpec make_spec(Binary op, std::string_view doc, TfliteMapping tflite, Stage<Qu
   };
 }
 
-const std::vector<DType> kAllNumbers = {DType::i8, DType::i16, DType::f32, DType::i32, DType::i64};
-const std::vector<DType> kWide = {DType::f32, DType::i32, DType::i64};
+constexpr DTypes kAllNumbers = {DType::f32, DType::i8, DType::i16, DType::i32, DType::i64};
+constexpr DTypes kWide = {DType::f32, DType::i32, DType::i64};
 constexpr OptOut kNoInt8{"TensorFlow Lite has no int8 form of it"};
 
 }  // namespace

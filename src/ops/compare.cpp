@@ -66,13 +66,8 @@ Result<KernelCall> compare_numbers(Comparison comparison, const BinaryNode& node
 }
 
 Calls lower_comparison(Comparison comparison, const LowerArgs& args) {
+  THIMBLE_LET(const DType dtype, input_dtype(args));
   THIMBLE_LET(const BinaryNode node, binary_node(args));
-  const DType dtype = node.a.type.dtype;
-  const bool ordered = comparison != Comparison::equal && comparison != Comparison::not_equal;
-  if (dtype == DType::u8 || (ordered && dtype == DType::boolean))
-    return cannot_lower(args.node,
-                        fmt::format("{} of {} has no kernel; there are: float32, int8, int16, int32, int64{}",
-                                    args.node.op->name, name_of(dtype), ordered ? "" : ", bool"));
   KernelCall call;
   if (dtype == DType::i8) {
     THIMBLE_LET(call, compare_int8(comparison, node));
@@ -87,10 +82,13 @@ Calls lower_comparison(Comparison comparison, const LowerArgs& args) {
 
 OpSpec make_comparison(std::string_view name, std::string_view doc, Comparison comparison, std::string_view builtin,
                        std::string_view options, int version_i16) {
+  DTypes types{DType::f32, DType::i8, DType::i16, DType::i32, DType::i64};
+  if (comparison == Comparison::equal || comparison == Comparison::not_equal) types.add(DType::boolean);
   return {
       .name = name,
       .doc = doc,
       .traits = {.min_inputs = 2, .max_inputs = 2},
+      .dtypes = types,
       .infer = [name](const InferArgs& args) { return infer_condition(name, args); },
       .forward = kImportedOnly,
       .backward = kImportedOnly,
@@ -109,7 +107,7 @@ OpSpec make_comparison(std::string_view name, std::string_view doc, Comparison c
 // ---- logic
 
 Calls lower_logic(bool both, const LowerArgs& args) {
-  THIMBLE_TRY(kernel_dtype(args, {DType::boolean}));
+  THIMBLE_TRY(kernel_dtype(args));
   THIMBLE_LET(const BinaryNode node, binary_node(args));
   device::LogicalParams params{};
   set_broadcast(params, node.axes);
@@ -127,6 +125,7 @@ OpSpec make_logic(std::string_view name, std::string_view doc, bool both, std::s
       .name = name,
       .doc = doc,
       .traits = {.min_inputs = 2, .max_inputs = 2, .in_place = true},
+      .dtypes = {DType::boolean},
       .infer = [name](const InferArgs& args) { return infer_condition(name, args); },
       .forward = kImportedOnly,
       .backward = kImportedOnly,
@@ -177,6 +176,7 @@ OpSpec make_selection(std::string_view name, std::string_view doc, bool rows, st
       .name = name,
       .doc = doc,
       .traits = {.min_inputs = 3, .max_inputs = 3},
+      .dtypes = kAllDTypes,
       .infer = [name, rows](const InferArgs& args) { return infer_selection(name, rows, args); },
       .forward = kImportedOnly,
       .backward = kImportedOnly,

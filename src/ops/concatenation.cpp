@@ -192,6 +192,7 @@ const OpSpec& concatenation() {
       .name = "concatenation",
       .doc = "Inputs one after another along an axis.",
       .traits = {.min_inputs = 1, .max_inputs = kMostParts},
+      .dtypes = kAllDTypes,
       .infer = infer_concatenation,
       .forward = forward_moves(concatenation_moves),
       .backward = backward_moves(concatenation_moves),
@@ -214,6 +215,7 @@ const OpSpec& pack() {
       .name = "pack",
       .doc = "Inputs of one shape stacked along a new axis.",
       .traits = {.min_inputs = 1, .max_inputs = kMostParts},
+      .dtypes = kAllDTypes,
       .infer = infer_pack,
       .forward = forward_moves(pack_moves),
       .backward = backward_moves(pack_moves),
@@ -234,6 +236,7 @@ const OpSpec& unpack() {
   static const OpSpec spec{
       .name = "unpack",
       .doc = "The slices of a tensor along an axis, which goes away.",
+      .dtypes = kAllDTypes,
       .infer = infer_unpack,
       .forward = forward_moves(unpack_moves),
       .backward = backward_moves(unpack_moves),
@@ -255,6 +258,7 @@ const OpSpec& split() {
   static const OpSpec spec{
       .name = "split",
       .doc = "Equal parts of a tensor along an axis.",
+      .dtypes = kAllDTypes,
       .infer = infer_split,
       .forward = forward_moves(split_moves),
       .backward = backward_moves(split_moves),
@@ -278,6 +282,7 @@ const OpSpec& split_v() {
   static const OpSpec spec{
       .name = "split_v",
       .doc = "Parts of given sizes of a tensor along an axis.",
+      .dtypes = kAllDTypes,
       .infer = infer_split_v,
       .forward = forward_moves(split_moves),
       .backward = backward_moves(split_moves),

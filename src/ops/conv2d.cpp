@@ -256,6 +256,7 @@ const OpSpec& conv2d() {
       .name = "conv2d",
       .doc = "2-D convolution with weights [out, height, width, in / groups], plus bias.",
       .traits = {.min_inputs = 2, .max_inputs = 3, .fuses_activation = true},
+      .dtypes = kRealAndInteger,
       .infer = infer,
       .forward = forward,
       .backward = backward,

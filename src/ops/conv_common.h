@@ -49,7 +49,7 @@ void set_window(const Window& window, Params& params) {
 template <class IntegerParams, class F32Params, class SetChannels>
 Result<std::vector<KernelCall>> lower_convolution(const LowerArgs& args, std::string_view name, int channel_axis,
                                                   const SetChannels& set_channels) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   const Graph& graph = args.graph;
   const Node& node = args.node;
   const Value &input = graph[node.inputs[0]], &weights = graph[node.inputs[1]], &output = graph[node.outputs[0]];

@@ -74,12 +74,11 @@ bool is_quantized(DType dtype, bool with_int32) {
 }
 
 Calls lower_quantize(const LowerArgs& args) {
+  THIMBLE_LET(const DType from, input_dtype(args));
   const UnaryNode node = unary_node(args);
-  const DType from = node.input.type.dtype, to = node.output.type.dtype;
+  const DType to = node.output.type.dtype;
   const bool from_real = from == DType::f32;
-  if (!is_quantized(to, !from_real) || (!from_real && !is_quantized(from, true)) ||
-      (from == DType::i32 && to == DType::i32))
-    return no_kernel(node);
+  if (!is_quantized(to, !from_real) || (from == DType::i32 && to == DType::i32)) return no_kernel(node);
   THIMBLE_TRY(require_scale(node, node.output));
   const int32_t zero_point = zero_point_of(node.output);
   if (from_real)
@@ -112,7 +111,7 @@ Result<std::vector<ValueType>> infer_real(const InferArgs& args) {
 
 Calls lower_dequantize(const LowerArgs& args) {
   const UnaryNode node = unary_node(args);
-  if (!is_quantized(node.input.type.dtype, false)) return no_kernel(node);
+  THIMBLE_TRY(input_dtype(args));
   THIMBLE_TRY(require_scale(node, node.input));
   return unary_call(
       node, fmt::format("dequantize_{}", kernel_suffix(node.input.type.dtype)),
@@ -124,12 +123,13 @@ void write_cast(const Attrs& attrs, AttrWriter& writer) {
     if (name_of(type.dtype) == attrs.word("dtype")) writer.integer("out_data_type", type.tflite);
 }
 
-OpSpec make_spec(std::string_view name, std::string_view doc, InferFn infer, LowerFn lower, TfliteMapping tflite,
-                 OptOut quantize) {
+OpSpec make_spec(std::string_view name, std::string_view doc, DTypes types, InferFn infer, LowerFn lower,
+                 TfliteMapping tflite, OptOut quantize) {
   return {
       .name = name,
       .doc = doc,
       .traits = {.in_place = true},
+      .dtypes = types,
       .infer = std::move(infer),
       .forward = kImportedOnly,
       .backward = kImportedOnly,
@@ -143,36 +143,37 @@ OpSpec make_spec(std::string_view name, std::string_view doc, InferFn infer, Low
 }  // namespace
 
 const OpSpec& cast() {
-  static const OpSpec spec = make_spec("cast", "The same numbers in another type; attribute dtype.", infer, lower_cast,
-                                       {.builtin = "CAST",
-                                        .options = "CastOptions",
-                                        .version = 3,
-                                        .version_i16 = 1,
-                                        .read = reads_nothing,
-                                        .write = write_cast},
-                                       OptOut{"it changes the type of plain numbers"});
+  static const OpSpec spec =
+      make_spec("cast", "The same numbers in another type; attribute dtype.", kAllDTypes, infer, lower_cast,
+                {.builtin = "CAST",
+                 .options = "CastOptions",
+                 .version = 3,
+                 .version_i16 = 1,
+                 .read = reads_nothing,
+                 .write = write_cast},
+                OptOut{"it changes the type of plain numbers"});
   return spec;
 }
 
 const OpSpec& quantize() {
   static const OpSpec spec =
-      make_spec("quantize", "Real numbers, or quantised ones, in the scale of the output; attribute dtype.", infer,
-                lower_quantize,
+      make_spec("quantize", "Real numbers, or quantised ones, in the scale of the output; attribute dtype.",
+                {DType::f32, DType::i8, DType::u8, DType::i16, DType::i32}, infer, lower_quantize,
                 {.builtin = "QUANTIZE", .options = "QuantizeOptions", .read = reads_nothing, .write = writes_nothing},
                 OptOut{"it makes quantised numbers"});
   return spec;
 }
 
 const OpSpec& dequantize() {
-  static const OpSpec spec =
-      make_spec("dequantize", "The real numbers behind quantised ones.", infer_real, lower_dequantize,
-                {.builtin = "DEQUANTIZE",
-                 .options = "DequantizeOptions",
-                 .version = 2,
-                 .version_i16 = 3,
-                 .read = reads_nothing,
-                 .write = writes_nothing},
-                OptOut{"it makes real numbers"});
+  static const OpSpec spec = make_spec("dequantize", "The real numbers behind quantised ones.",
+                                       {DType::i8, DType::u8, DType::i16}, infer_real, lower_dequantize,
+                                       {.builtin = "DEQUANTIZE",
+                                        .options = "DequantizeOptions",
+                                        .version = 2,
+                                        .version_i16 = 3,
+                                        .read = reads_nothing,
+                                        .write = writes_nothing},
+                                       OptOut{"it makes real numbers"});
   return spec;
 }
 

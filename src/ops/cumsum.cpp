@@ -34,7 +34,7 @@ Result<KernelCall> int8_call(const LowerArgs& args, const device::CumsumParams& 
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::f32, DType::i32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   THIMBLE_LET(const AxisExtents e,
               axis_extents(args.node.attrs.integer("axis"), args.graph[args.node.inputs[0]].type.shape));
   const auto flag = [&](std::string_view name) { return args.node.attrs.integer(name) ? 1 : 0; };
@@ -64,6 +64,7 @@ const OpSpec& cumsum() {
       .name = "cumsum",
       .doc = "Running sums along one axis.",
       .traits = {.in_place = true},
+      .dtypes = {DType::f32, DType::i8, DType::i32},
       .infer = infer,
       .forward = kImportedOnly,
       .backward = kImportedOnly,

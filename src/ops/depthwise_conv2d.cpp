@@ -204,6 +204,7 @@ const OpSpec& depthwise_conv2d() {
           "2-D convolution of each channel by itself, with weights [1, height, width, channels x depth multiplier], "
           "plus bias.",
       .traits = {.min_inputs = 2, .max_inputs = 3, .fuses_activation = true},
+      .dtypes = kRealAndInteger,
       .infer = infer,
       .forward = forward,
       .backward = backward,

@@ -53,6 +53,7 @@ const OpSpec& dropout() {
       .name = "dropout",
       .doc = "Zeroes a random share of elements in training; nothing at inference.",
       .traits = {.identity_at_inference = true},
+      .dtypes = {DType::f32},
       .infer = infer,
       .forward = forward,
       .backward = backward,

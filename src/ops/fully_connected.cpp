@@ -67,7 +67,7 @@ bool is_asymmetric(const Value& weights) {
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   const Graph& graph = args.graph;
   const Node& node = args.node;
   const Value& output = graph[node.outputs[0]];
@@ -145,6 +145,7 @@ const OpSpec& fully_connected() {
       .name = "fully_connected",
       .doc = "Matrix product with constant weights [out, in], plus bias.",
       .traits = {.min_inputs = 2, .max_inputs = 3, .fuses_activation = true},
+      .dtypes = kRealAndInteger,
       .infer = infer,
       .forward = forward,
       .backward = backward,

@@ -15,7 +15,7 @@ Result<std::vector<ValueType>> infer(const InferArgs& args) {
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   const Value& input = args.graph[args.node.inputs[0]];
   const auto depth = static_cast<int32_t>(input.type.shape.back());
   device::L2NormalizationParams params{static_cast<int32_t>(element_count(input.type.shape) / depth), depth, 0};
@@ -42,6 +42,7 @@ const OpSpec& l2_normalization() {
       .name = "l2_normalization",
       .doc = "Each row along the last axis divided by its length.",
       .traits = {.in_place = true},
+      .dtypes = {DType::f32, DType::i8},
       .infer = infer,
       .forward = kImportedOnly,
       .backward = kImportedOnly,

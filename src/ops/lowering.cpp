@@ -49,19 +49,31 @@ IntRange activation_range(std::string_view activation, const Quantization& outpu
   return range;
 }
 
-Result<DType> kernel_dtype(const LowerArgs& args, std::span<const DType> known) {
-  const DType output = args.graph[args.node.outputs.at(0)].type.dtype;
-  const DType input = args.graph[args.node.inputs.at(0)].type.dtype;
-  if (input == output && std::ranges::find(known, output) != known.end()) return output;
-  std::vector<std::string_view> names;
-  for (DType dtype : known) names.push_back(name_of(dtype));
+namespace {
+
+tl::unexpected<Error> no_kernel_of(const LowerArgs& args, DType input, DType output) {
   return fail(ErrorCode::unsupported,
               fmt::format("{} from {} to {} has no kernel; there are: {}", args.node.op->name, name_of(input),
-                          name_of(output), fmt::join(names, ", ")),
+                          name_of(output), fmt::join(args.node.op->dtypes.names(), ", ")),
               args.node.name,
               input == DType::u8 || output == DType::u8
                   ? "uint8 is the older quantisation: export the model with full integer quantisation to int8"
                   : "export the model with int8 or float32 activations");
+}
+
+}  // namespace
+
+Result<DType> kernel_dtype(const LowerArgs& args) {
+  const DType output = args.graph[args.node.outputs.at(0)].type.dtype;
+  const DType input = args.graph[args.node.inputs.at(0)].type.dtype;
+  if (input == output && args.node.op->dtypes.contains(output)) return output;
+  return no_kernel_of(args, input, output);
+}
+
+Result<DType> input_dtype(const LowerArgs& args) {
+  const DType input = args.graph[args.node.inputs.at(0)].type.dtype;
+  if (args.node.op->dtypes.contains(input)) return input;
+  return no_kernel_of(args, input, args.graph[args.node.outputs.at(0)].type.dtype);
 }
 
 std::string_view kernel_suffix(DType dtype) {

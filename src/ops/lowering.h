@@ -74,11 +74,11 @@ void read_bias_type(const AttrReader& reader, Attrs& attrs);
 void write_bias_type(const Attrs& attrs, AttrWriter& writer);
 
 // The dtype of the node's output, which says which kernel to call. Errors: unsupported, naming what was found and what
-// there is, when it is not one of `known` or differs from input 0's.
-Result<DType> kernel_dtype(const LowerArgs& args, std::span<const DType> known);
-inline Result<DType> kernel_dtype(const LowerArgs& args, std::initializer_list<DType> known) {
-  return kernel_dtype(args, std::span(known.begin(), known.size()));
-}
+// there is, when it is not one of the op's or differs from input 0's.
+Result<DType> kernel_dtype(const LowerArgs& args);
+
+// That of input 0, for ops that give another. Errors: unsupported, when it is not one of the op's.
+Result<DType> input_dtype(const LowerArgs& args);
 
 // How names of kernels end: "s8", "s16", "u8" (also of conditions), "i32", "i64", "f32".
 std::string_view kernel_suffix(DType dtype);

@@ -205,7 +205,7 @@ Result<std::vector<KernelCall>> lower_integer(const LowerArgs& args, DType activ
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   return dtype == DType::f32 ? lower_float(args) : lower_integer(args, dtype);
 }
 
@@ -239,6 +239,7 @@ const OpSpec& unidirectional_sequence_lstm() {
       .name = "unidirectional_sequence_lstm",
       .doc = "Long short-term memory whose state outlives an inference (TensorFlow Lite's form).",
       .traits = {.min_inputs = 20, .max_inputs = 24, .state_inputs = kState},
+      .dtypes = kRealAndInteger,
       .infer = infer,
       .forward = kImportedOnly,
       .backward = kImportedOnly,

@@ -61,6 +61,7 @@ const OpSpec& one_hot() {
       .name = "one_hot",
       .doc = "A vector for each index that is on at the index and off elsewhere.",
       .traits = {.min_inputs = 3, .max_inputs = 3},
+      .dtypes = kAllDTypes,
       .infer = infer,
       .forward = kImportedOnly,
       .backward = kImportedOnly,

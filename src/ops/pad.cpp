@@ -112,6 +112,7 @@ const OpSpec& pad() {
   static const OpSpec spec{
       .name = "pad",
       .doc = "Zeros around the input.",
+      .dtypes = kAllDTypes,
       .infer = infer_pad,
       .forward = forward_moves(pad_moves),
       .backward = backward_moves(pad_moves),
@@ -134,6 +135,7 @@ const OpSpec& padv2() {
       .name = "padv2",
       .doc = "A number that is an input of its own, around the first input.",
       .traits = {.min_inputs = 2, .max_inputs = 2},
+      .dtypes = kAllDTypes,
       .infer = infer_padv2,
       .forward = kImportedOnly,
       .backward = kImportedOnly,
@@ -155,6 +157,7 @@ const OpSpec& mirror_pad() {
   static const OpSpec spec{
       .name = "mirror_pad",
       .doc = "The input's own elements, mirrored, around the input.",
+      .dtypes = kAllDTypes,
       .infer = infer_mirror,
       .forward = forward_moves(mirror_moves),
       .backward = backward_moves(mirror_moves),

@@ -116,8 +116,7 @@ std::string describe(const Quantization& q) {
 }
 
 Result<std::vector<KernelCall>> lower(const std::string& kernel, const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel == "l2_pool2d" ? kernel_dtype(args, {DType::f32})
-                                                       : kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
   THIMBLE_LET(const Window window, pool_window(args.node.attrs, input.type.shape));
@@ -168,12 +167,13 @@ void write_options(const Attrs& attrs, AttrWriter& writer) {
   write_fused_activation(attrs, writer);
 }
 
-OpSpec make_spec(std::string_view name, std::string_view doc, std::string_view builtin, Stage<ForwardFn> forward,
-                 Stage<BackwardFn> backward) {
+OpSpec make_spec(std::string_view name, std::string_view doc, std::string_view builtin, DTypes types,
+                 Stage<ForwardFn> forward, Stage<BackwardFn> backward) {
   return {
       .name = name,
       .doc = doc,
       .traits = {.fuses_activation = true},
+      .dtypes = types,
       .infer = infer,
       .forward = std::move(forward),
       .backward = std::move(backward),
@@ -193,20 +193,20 @@ OpSpec make_spec(std::string_view name, std::string_view doc, std::string_view b
 
 const OpSpec& average_pool2d() {
   static const OpSpec spec = make_spec("average_pool2d", "Mean over windows of each channel.", "AVERAGE_POOL_2D",
-                                       average_forward, average_backward);
+                                       kRealAndInteger, average_forward, average_backward);
   return spec;
 }
 
 const OpSpec& max_pool2d() {
-  static const OpSpec spec =
-      make_spec("max_pool2d", "Maximum over windows of each channel.", "MAX_POOL_2D", max_forward, max_backward);
+  static const OpSpec spec = make_spec("max_pool2d", "Maximum over windows of each channel.", "MAX_POOL_2D",
+                                       kRealAndInteger, max_forward, max_backward);
   return spec;
 }
 
 const OpSpec& l2_pool2d() {
   static const OpSpec spec = [] {
-    OpSpec l2 = make_spec("l2_pool2d", "Root mean square over windows of each channel.", "L2_POOL_2D", kImportedOnly,
-                          kImportedOnly);
+    OpSpec l2 = make_spec("l2_pool2d", "Root mean square over windows of each channel.", "L2_POOL_2D", DType::f32,
+                          kImportedOnly, kImportedOnly);
     l2.quantize = OptOut{"it has no integer form"};
     return l2;
   }();

@@ -21,7 +21,7 @@ Result<std::vector<ValueType>> infer(const InferArgs& args) {
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   THIMBLE_LET(const BinaryNode node, binary_node(args));
   KernelCall call;
   if (dtype == DType::f32) {
@@ -46,6 +46,7 @@ const OpSpec& prelu() {
       .name = "prelu",
       .doc = "x where x >= 0, else a learnt slope times x.",
       .traits = {.min_inputs = 2, .max_inputs = 2, .in_place = true},
+      .dtypes = kRealAndInteger,
       .infer = infer,
       .forward = kImportedOnly,
       .backward = kImportedOnly,

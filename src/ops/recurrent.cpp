@@ -54,7 +54,7 @@ Result<std::vector<ValueType>> infer(const Layer& layer, const InferArgs& args) 
 }
 
 Result<std::vector<KernelCall>> lower(const Layer& layer, const LowerArgs& args) {
-  THIMBLE_TRY(kernel_dtype(args, {DType::f32}));
+  THIMBLE_TRY(kernel_dtype(args));
   const Node& node = args.node;
   const Graph& graph = args.graph;
   const Shape &input = graph[node.inputs[0]].type.shape, &output = graph[node.outputs[0]].type.shape;
@@ -100,6 +100,7 @@ OpSpec make_spec(const Layer& layer, std::string_view doc) {
   return {.name = layer.name,
           .doc = doc,
           .traits = {.min_inputs = 3, .max_inputs = static_cast<int>(kFirstBias + layer.biases + layer.states)},
+          .dtypes = {DType::f32},
           .infer = [&layer](const InferArgs& args) { return infer(layer, args); },
           .forward = kImportedOnly,
           .backward = kImportedOnly,

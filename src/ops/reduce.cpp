@@ -144,7 +144,7 @@ Multiplier mean_multiplier(const Multiplier& ratio, int64_t count) {
 }
 
 Result<std::vector<KernelCall>> lower_sum(const LowerArgs& args, bool mean) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32, DType::i32, DType::i64}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
   THIMBLE_LET(const Axes axes, axes_of(args.node.attrs, input.type.shape));
@@ -167,8 +167,7 @@ Result<std::vector<KernelCall>> lower_sum(const LowerArgs& args, bool mean) {
 }
 
 Result<std::vector<KernelCall>> lower_extreme(const LowerArgs& args, const std::string& kernel) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::u8, DType::boolean, DType::f32,
-                                                     DType::i32, DType::i64}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   const Value& input = args.graph[args.node.inputs[0]];
   if (input.quantization != args.graph[args.node.outputs[0]].quantization)
     return cannot_lower(args.node, "it keeps the scale and zero point, but input and output differ in them");
@@ -178,7 +177,7 @@ Result<std::vector<KernelCall>> lower_extreme(const LowerArgs& args, const std::
 }
 
 Result<std::vector<KernelCall>> lower_prod(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32, DType::i32, DType::i64}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
   THIMBLE_LET(const Axes axes, axes_of(args.node.attrs, input.type.shape));
@@ -218,11 +217,13 @@ TfliteMapping mapping(std::string_view builtin, int version, int version_i16) {
           .constant_inputs = kConstantInputs};
 }
 
+constexpr DTypes kNumbers{DType::f32, DType::i8, DType::i16, DType::i32, DType::i64};
 constexpr OptOut kAdds{"it adds or compares, and multiplies only once per output"};
 
 OpSpec extreme_spec(std::string_view name, std::string_view doc, std::string_view builtin) {
   return {.name = name,
           .doc = doc,
+          .dtypes = kAllDTypes,
           .infer = infer,
           .forward = kImportedOnly,
           .backward = kImportedOnly,
@@ -235,6 +236,7 @@ OpSpec extreme_spec(std::string_view name, std::string_view doc, std::string_vie
 OpSpec conditions_spec(std::string_view name, std::string_view doc, std::string_view builtin, std::string kernel) {
   return {.name = name,
           .doc = doc,
+          .dtypes = {DType::boolean},
           .infer = infer_conditions,
           .forward = kImportedOnly,
           .backward = kImportedOnly,
@@ -250,6 +252,7 @@ const OpSpec& mean() {
   static const OpSpec spec{
       .name = "mean",
       .doc = "Mean over any axes; over axes 1 and 2 it is global average pooling.",
+      .dtypes = kNumbers,
       .infer = infer,
       .forward = mean_forward,
       .backward = mean_backward,
@@ -265,6 +268,7 @@ const OpSpec& sum() {
   static const OpSpec spec{
       .name = "sum",
       .doc = "Sum over any axes.",
+      .dtypes = kNumbers,
       .infer = infer,
       .forward = kImportedOnly,
       .backward = kImportedOnly,
@@ -280,6 +284,7 @@ const OpSpec& reduce_prod() {
   static const OpSpec spec{
       .name = "reduce_prod",
       .doc = "Product over any axes.",
+      .dtypes = kNumbers,
       .infer = infer,
       .forward = kImportedOnly,
       .backward = kImportedOnly,

@@ -71,6 +71,7 @@ OpSpec reshaping(std::string_view name, std::string_view doc, InferFn infer, Tfl
   return {.name = name,
           .doc = doc,
           .traits = {.alias = true},
+          .dtypes = kAllDTypes,
           .infer = std::move(infer),
           .forward = forward,
           .backward = backward,

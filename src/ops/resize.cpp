@@ -54,8 +54,7 @@ Outcome expect_one_scale(const LowerArgs& args) {
 }
 
 Result<std::vector<KernelCall>> lower_nearest(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32, DType::u8, DType::i32,
-                                                     DType::i64, DType::boolean}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   THIMBLE_TRY(expect_one_scale(args));
   const Attrs& attrs = args.node.attrs;
   const Shape& input = args.graph[args.node.inputs[0]].type.shape;
@@ -73,7 +72,7 @@ Result<std::vector<KernelCall>> lower_nearest(const LowerArgs& args) {
 }
 
 Result<std::vector<KernelCall>> lower_bilinear(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   THIMBLE_TRY(expect_one_scale(args));
   const Attrs& attrs = args.node.attrs;
   const Shape& input = args.graph[args.node.inputs[0]].type.shape;
@@ -102,9 +101,10 @@ void write_options(const Attrs& attrs, AttrWriter& writer) {
 }
 
 OpSpec make_spec(std::string_view name, std::string_view doc, std::string_view builtin, std::string_view options,
-                 InferFn shape_rule, LowerFn lower) {
+                 DTypes types, InferFn shape_rule, LowerFn lower) {
   return {.name = name,
           .doc = doc,
+          .dtypes = types,
           .infer = std::move(shape_rule),
           .forward = kImportedOnly,
           .backward = kImportedOnly,
@@ -125,14 +125,16 @@ OpSpec make_spec(std::string_view name, std::string_view doc, std::string_view b
 }  // namespace
 
 const OpSpec& resize_nearest_neighbor() {
-  static const OpSpec spec = make_spec("resize_nearest_neighbor", "An image in another size, of its nearest pixels.",
-                                       "RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", infer, lower_nearest);
+  static const OpSpec spec =
+      make_spec("resize_nearest_neighbor", "An image in another size, of its nearest pixels.",
+                "RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", kAllDTypes, infer, lower_nearest);
   return spec;
 }
 
 const OpSpec& resize_bilinear() {
-  static const OpSpec spec = make_spec("resize_bilinear", "An image in another size, interpolated between its pixels.",
-                                       "RESIZE_BILINEAR", "ResizeBilinearOptions", infer_bilinear, lower_bilinear);
+  static const OpSpec spec =
+      make_spec("resize_bilinear", "An image in another size, interpolated between its pixels.", "RESIZE_BILINEAR",
+                "ResizeBilinearOptions", kRealAndInteger, infer_bilinear, lower_bilinear);
   return spec;
 }
 

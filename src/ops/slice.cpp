@@ -196,6 +196,7 @@ const OpSpec& slice() {
       .name = "slice",
       .doc = "A block of a tensor.",
       .traits = {.max_inputs = 2},
+      .dtypes = kAllDTypes,
       .infer = infer_slice,
       .forward = forward_moves(slice_moves),
       .backward = backward_moves(slice_moves),
@@ -218,6 +219,7 @@ const OpSpec& strided_slice() {
   static const OpSpec spec{
       .name = "strided_slice",
       .doc = "Every n-th element of parts of the axes, forwards or backwards.",
+      .dtypes = kAllDTypes,
       .infer = infer_strided_slice,
       .forward = forward_moves(strided_slice_moves),
       .backward = backward_moves(strided_slice_moves),
@@ -239,6 +241,7 @@ const OpSpec& reverse_v2() {
   static const OpSpec spec{
       .name = "reverse_v2",
       .doc = "A tensor with the order along some axes turned round.",
+      .dtypes = kAllDTypes,
       .infer = infer_reverse,
       .forward = forward_moves(reverse_moves),
       .backward = backward_moves(reverse_moves),

@@ -112,7 +112,7 @@ Result<std::vector<KernelCall>> lower_int16(const LowerArgs& args) {
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   if (dtype == DType::i8) return lower_int8(args);
   if (dtype == DType::i16) return lower_int16(args);
   const Rows rows = rows_of(args.graph[args.node.outputs[0]]);
@@ -123,7 +123,7 @@ Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
 }
 
 Result<std::vector<KernelCall>> lower_log(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   const Value& input = args.graph[args.node.inputs[0]];
   const Rows rows = rows_of(input);
   if (dtype == DType::f32) {
@@ -158,6 +158,7 @@ const OpSpec& softmax() {
       .name = "softmax",
       .doc = "Exponentials over the last axis, divided by their sum: class probabilities.",
       .traits = {.in_place = true},
+      .dtypes = kRealAndInteger,
       .infer = infer,
       .forward = forward,
       .backward = backward,
@@ -179,6 +180,7 @@ const OpSpec& log_softmax() {
       .name = "log_softmax",
       .doc = "Logarithm of the softmax over the last axis.",
       .traits = {.in_place = true},
+      .dtypes = {DType::f32, DType::i8},
       .infer = infer,
       .forward = kImportedOnly,
       .backward = kImportedOnly,

@@ -187,6 +187,7 @@ const OpSpec& space_to_depth() {
   static const OpSpec spec{
       .name = "space_to_depth",
       .doc = "Blocks of pixels become channels.",
+      .dtypes = kAllDTypes,
       .infer = infer_space_to_depth,
       .forward = forward_moves(space_to_depth_moves),
       .backward = backward_moves(space_to_depth_moves),
@@ -206,6 +207,7 @@ const OpSpec& depth_to_space() {
   static const OpSpec spec{
       .name = "depth_to_space",
       .doc = "Channels become blocks of pixels.",
+      .dtypes = kAllDTypes,
       .infer = infer_depth_to_space,
       .forward = forward_moves(depth_to_space_moves),
       .backward = backward_moves(depth_to_space_moves),
@@ -226,6 +228,7 @@ const OpSpec& space_to_batch_nd() {
   static const OpSpec spec{
       .name = "space_to_batch_nd",
       .doc = "Each pixel of a block goes to a batch of its own.",
+      .dtypes = kAllDTypes,
       .infer = infer_space_to_batch,
       .forward = forward_moves(space_to_batch_moves<Copy::kZeros>),
       .backward = backward_moves(space_to_batch_moves<Copy::kZeros>),
@@ -248,6 +251,7 @@ const OpSpec& batch_to_space_nd() {
   static const OpSpec spec{
       .name = "batch_to_space_nd",
       .doc = "Batches become the pixels of blocks.",
+      .dtypes = kAllDTypes,
       .infer = infer_batch_to_space,
       .forward = forward_moves(batch_to_space_moves),
       .backward = backward_moves(batch_to_space_moves),

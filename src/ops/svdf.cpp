@@ -74,7 +74,7 @@ Result<device::SvdfS8Params> integer_params(const LowerArgs& args, const device:
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   const Node& node = args.node;
   const bool int8 = dtype == DType::i8;
   const DType state = args.graph[node.inputs[kState]].type.dtype;
@@ -133,6 +133,7 @@ const OpSpec& svdf() {
       .name = "svdf",
       .doc = "Filters over inputs and time of a low rank, with state (singular value decomposition filter).",
       .traits = {.min_inputs = 5, .max_inputs = 5, .state_inputs = kStateInputs},
+      .dtypes = {DType::f32, DType::i8},
       .infer = infer,
       .forward = kImportedOnly,
       .backward = kImportedOnly,

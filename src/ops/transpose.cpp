@@ -103,6 +103,7 @@ const OpSpec& transpose() {
   static const OpSpec spec{
       .name = "transpose",
       .doc = "A tensor with its axes in another order.",
+      .dtypes = kAllDTypes,
       .infer = infer_transpose,
       .forward = forward_moves(transpose_moves),
       .backward = backward_moves(transpose_moves),
@@ -125,6 +126,7 @@ const OpSpec& tile() {
   static const OpSpec spec{
       .name = "tile",
       .doc = "A tensor repeated along its axes.",
+      .dtypes = kAllDTypes,
       .infer = infer_tile,
       .forward = forward_moves(tile_moves),
       .backward = backward_moves(tile_moves),
@@ -146,6 +148,7 @@ const OpSpec& broadcast_to() {
   static const OpSpec spec{
       .name = "broadcast_to",
       .doc = "A tensor repeated along its axes of one element, to a given shape.",
+      .dtypes = kAllDTypes,
       .infer = infer_broadcast,
       .forward = forward_moves(broadcast_moves),
       .backward = backward_moves(broadcast_moves),

@@ -80,7 +80,7 @@ Result<KernelCall> integer_call(const LowerArgs& args, DType dtype) {
 }
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, {DType::i8, DType::i16, DType::f32}));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   KernelCall call;
   if (dtype == DType::f32) {
     THIMBLE_LET(call, float_call(args));
@@ -127,6 +127,7 @@ const OpSpec& transpose_conv() {
       .name = "transpose_conv",
       .doc = "Transposed 2-D convolution with weights [out, height, width, in], plus bias.",
       .traits = {.min_inputs = 2, .max_inputs = 3, .fuses_activation = true},
+      .dtypes = kRealAndInteger,
       .infer = infer,
       .forward = kImportedOnly,
       .backward = kImportedOnly,

@@ -10,9 +10,7 @@
 namespace thimble::ops {
 
 Result<std::vector<KernelCall>> lower_unary(const LowerArgs& args, const std::map<DType, UnaryLowering>& forms) {
-  std::vector<DType> known;
-  for (const auto& [dtype, form] : forms) known.push_back(dtype);
-  THIMBLE_LET(const DType dtype, kernel_dtype(args, known));
+  THIMBLE_LET(const DType dtype, kernel_dtype(args));
   const Value& input = args.graph[args.node.inputs[0]];
   const Value& output = args.graph[args.node.outputs[0]];
   if (dtype == DType::i8 || dtype == DType::i16)
@@ -23,12 +21,19 @@ Result<std::vector<KernelCall>> lower_unary(const LowerArgs& args, const std::ma
   return forms.at(dtype)({args, input, output, static_cast<int32_t>(element_count(output.type.shape))});
 }
 
+DTypes types_of(const std::map<DType, UnaryLowering>& forms) {
+  DTypes types = forms.begin()->first;
+  for (const auto& [dtype, form] : forms) types.add(dtype);
+  return types;
+}
+
 OpSpec imported_unary(std::string_view name, std::string_view doc, TfliteMapping tflite, Stage<QuantizeRule> quantize,
                       std::map<DType, UnaryLowering> forms) {
   return {
       .name = name,
       .doc = doc,
       .traits = {.in_place = true},
+      .dtypes = types_of(forms),
       .infer = same_as_input,
       .forward = kImportedOnly,
       .backward = kImportedOnly,

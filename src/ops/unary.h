@@ -40,6 +40,9 @@ std::vector<KernelCall> unary_call(const UnaryNode& node, std::string kernel, co
 
 using UnaryLowering = std::function<Result<std::vector<KernelCall>>(const UnaryNode&)>;
 
+// The types there are forms for: at least one.
+DTypes types_of(const std::map<DType, UnaryLowering>& forms);
+
 // Dispatches on the type; int8 and int16 numbers must have one scale. Errors: unsupported, naming the types there are.
 Result<std::vector<KernelCall>> lower_unary(const LowerArgs& args, const std::map<DType, UnaryLowering>& forms);
 

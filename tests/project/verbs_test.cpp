@@ -101,6 +101,14 @@ TEST(Verbs, JsonAloneOnStandardOutput) {
   expect_nothing_half_written(folder.path());
 }
 
+TEST(Verbs, OpsPrintsItsPage) {
+  const Ran page = call({"ops", "--markdown"});
+  EXPECT_EQ(page.status, 0) << page.err;
+  EXPECT_TRUE(page.out == read_text(Path(THIMBLE_SOURCE_DIR) / "docs/ops.md").value_or(""))
+      << "refresh it: build/thimble ops --markdown > docs/ops.md";
+  EXPECT_NE(call({"ops"}).out.find("\nconv2d "), std::string::npos);
+}
+
 TEST(Verbs, ProgressIsOnStandardError) {
   TemporaryFolder folder;
   make_tone_project(folder.path(), {{"epochs = 30", "epochs = 3"}});
