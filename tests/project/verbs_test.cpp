@@ -82,6 +82,7 @@ TEST(Verbs, JsonAloneOnStandardOutput) {
       {"run", model, "--board", "host", "--input", folder / "in.bin", "--output", folder / "out.bin"},
       {"convert", model, "--output", folder / "again.tflite", "--header"},
       {"inspect", model},
+      {"diff", model, model},
       {"bench", model, "--board", "netduinoplus2"},
       {"boards"},
       {"ops"},
