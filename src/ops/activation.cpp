@@ -50,9 +50,8 @@ QuantizedClamp clamp_of(std::string_view activation, const UnaryNode& node) {
   const Value &input = node.input, &output = node.output;
   if (activation == "relu6")
     return {quantize_multiplier(1), 0, 0, activation_range(activation, input.quantization, input.type.dtype)};
-  return {quantize_multiplier(static_cast<double>(scale_of(input)) / static_cast<double>(scale_of(output))),
-          zero_point_of(input), zero_point_of(output),
-          activation_range(activation, output.quantization, output.type.dtype)};
+  return {quantize_multiplier(static_cast<double>(scale_of(input) / scale_of(output))), zero_point_of(input),
+          zero_point_of(output), activation_range(activation, output.quantization, output.type.dtype)};
 }
 
 std::vector<KernelCall> lower_s8(std::string_view activation, const UnaryNode& node) {

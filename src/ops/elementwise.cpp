@@ -34,7 +34,7 @@ UnaryLowering table_s16(RealFunction function) {
 
 Multiplier abs_multiplier(const UnaryNode& node) {
   // 1 where the scales are equal, so that nothing is rounded.
-  return quantize_multiplier(static_cast<double>(scale_of(node.input)) / static_cast<double>(scale_of(node.output)));
+  return quantize_multiplier(static_cast<double>(scale_of(node.input) / scale_of(node.output)));
 }
 
 Calls abs_s8(const UnaryNode& node) {
@@ -57,8 +57,8 @@ Calls abs_s16(const UnaryNode& node) {
 // ---- roots and logarithm
 
 Result<Multiplier> rsqrt_multiplier(const UnaryNode& node) {
-  const Multiplier m = quantize_multiplier(
-      1. / (std::sqrt(static_cast<double>(scale_of(node.input))) * static_cast<double>(scale_of(node.output))));
+  const Multiplier m =
+      quantize_multiplier(1. / static_cast<double>(std::sqrt(scale_of(node.input)) * scale_of(node.output)));
   if (m.shift < -11)
     return cannot_lower(node.args.node,
                         fmt::format("scales {} and {} are too large", scale_of(node.input), scale_of(node.output)));

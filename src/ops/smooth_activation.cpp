@@ -123,11 +123,10 @@ struct LeakyRelu {
 };
 
 LeakyRelu leaky_relu_of(const UnaryNode& node) {
-  const double ratio = static_cast<double>(scale_of(node.input)) / static_cast<double>(scale_of(node.output));
-  const auto alpha = static_cast<double>(static_cast<float>(node.args.node.attrs.real("alpha")));
-  const double slope = static_cast<double>(scale_of(node.input)) * alpha / static_cast<double>(scale_of(node.output));
-  return {quantize_multiplier(ratio), std::isfinite(slope) ? quantize_multiplier(std::abs(slope)) : Multiplier{},
-          slope < 0};
+  const auto alpha = static_cast<float>(node.args.node.attrs.real("alpha"));
+  const double slope = static_cast<double>(scale_of(node.input) * alpha / scale_of(node.output));
+  return {quantize_multiplier(static_cast<double>(scale_of(node.input) / scale_of(node.output))),
+          std::isfinite(slope) ? quantize_multiplier(std::abs(slope)) : Multiplier{}, slope < 0};
 }
 
 Calls leaky_relu_s8(const UnaryNode& node) {

@@ -17,8 +17,7 @@ TEST(Activation, Int8EqualsReferenceForEveryByte) {
                       same ? input.zero_point : static_cast<int32_t>(rng.below(256)) - 128,
                       {}};
     ASSERT_NO_FATAL_FAILURE(run_int8_node(six ? "relu6" : "relu", {input}, {}, output));
-    const ReferenceMultiplier m =
-        reference_multiplier(static_cast<double>(input.scale) / static_cast<double>(output.scale));
+    const ReferenceMultiplier m = reference_multiplier(static_cast<double>(input.scale / output.scale));
     // relu6 clamps the codes of its input, whatever the output's scale.
     const int32_t six_code = std::min(127, input.zero_point + static_cast<int32_t>(std::round(6 / input.scale)));
     std::vector<int8_t> expected;
