@@ -12,16 +12,10 @@ enum class NumberType : int32_t { f32 = 0, i8 = 1, u8 = 2, i16 = 3, i32 = 4, i64
 
 // ---- casts: towards 0, and whole numbers keep their low bits
 
-// What does not fit saturates, and not-a-number gives the largest number.
-inline int32_t whole_between(float x, int32_t least, int32_t most) {
-  // As floats the ends of int32 are the nearest powers of two, which is what saturates there.
-  if (x <= static_cast<float>(least)) return least;
-  return x < static_cast<float>(most) ? static_cast<int32_t>(x) : most;
-}
-inline int64_t whole_i64(float x) {
-  constexpr float kLimit = 9223372036854775808.0f;
-  if (x < -kLimit) return INT64_MIN;
-  if (!(x < kLimit)) return INT64_MAX;
+// What does not fit gives the least number, as on the machines that the reference is tested on.
+inline int64_t whole_of(float x, bool wide) {
+  const float limit = wide ? 9223372036854775808.0f : 2147483648.0f;
+  if (!(x < limit && x >= -limit)) return wide ? INT64_MIN : INT32_MIN;
   if (abs_of(x) < 2147483648.0f) return static_cast<int32_t>(x);
   const SplitFloat split = split_float(x);  // a mantissa shifted left: no fraction left here
   const uint64_t size = static_cast<uint64_t>(split.mantissa) << split.exponent;
@@ -44,25 +38,9 @@ template <class To, class From>
 struct Cast {
   static To of(From x) { return static_cast<To>(x); }
 };
-template <>
-struct Cast<int8_t, float> {
-  static int8_t of(float x) { return static_cast<int8_t>(whole_between(x, -128, 127)); }
-};
-template <>
-struct Cast<uint8_t, float> {
-  static uint8_t of(float x) { return static_cast<uint8_t>(whole_between(x, 0, 255)); }
-};
-template <>
-struct Cast<int16_t, float> {
-  static int16_t of(float x) { return static_cast<int16_t>(whole_between(x, -32768, 32767)); }
-};
-template <>
-struct Cast<int32_t, float> {
-  static int32_t of(float x) { return whole_between(x, INT32_MIN, INT32_MAX); }
-};
-template <>
-struct Cast<int64_t, float> {
-  static int64_t of(float x) { return whole_i64(x); }
+template <class To>
+struct Cast<To, float> {
+  static To of(float x) { return static_cast<To>(whole_of(x, sizeof(To) == 8)); }
 };
 template <>
 struct Cast<float, float> {

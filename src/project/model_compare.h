@@ -9,8 +9,8 @@
 
 namespace thimble {
 
-// One .npy file per model input; or one file of raw bytes as `thimble run` takes them; or the folder of a project, whose
-// features of the training split, as real numbers, are the samples. Errors: usage, bad_data, those of reading.
+// One .npy file per model input; or one file of raw bytes as `thimble run` takes them; or the folder of a project,
+// whose features of the training split, as real numbers, are the samples. Errors: usage, bad_data, those of reading.
 Result<Samples> read_samples(const Graph& graph, const std::vector<Path>& files, Progress& progress);
 
 // Everything `thimble inspect` shows. data: empty, or samples for the error of each layer: of a quantised model against
