@@ -8,7 +8,7 @@ target_include_directories(tl_expected SYSTEM INTERFACE ${TL_EXPECTED_DIR})
 # -Wno-restrict: GCC 12 sees overlaps in std::string that are not there (its bug 105651). -Wno-maybe-uninitialized: it
 # sees empty std::functions in moved aggregates as unset.
 add_library(thimble_flags INTERFACE)
-target_compile_options(thimble_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict$<SEMICOLON>-Wno-maybe-uninitialized> -ffp-contract=off)
+target_compile_options(thimble_flags INTERFACE -Wall -Wextra $<$<BOOL:${THIMBLE_WERROR}>:-Werror> -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict$<SEMICOLON>-Wno-maybe-uninitialized> -ffp-contract=off)
 if(THIMBLE_SANITIZE)
   target_compile_options(thimble_flags INTERFACE -fsanitize=${THIMBLE_SANITIZE} -fno-sanitize-recover=all -g $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(thimble_flags INTERFACE -fsanitize=${THIMBLE_SANITIZE})
