@@ -16,7 +16,8 @@ class Hdf5Writer {
 
   Hdf5Writer() : bytes_(48, 0) {}
 
-  Address dataset(const std::vector<uint64_t>& shape, const std::vector<float>& numbers) {
+  // filters: how many are said to have packed the numbers.
+  Address dataset(const std::vector<uint64_t>& shape, const std::vector<float>& numbers, uint8_t filters = 0) {
     const Address data = bytes_.size();
     for (float number : numbers) append(bytes_, &number, 4);
     Bytes header;
@@ -29,6 +30,11 @@ class Hdf5Writer {
     append(layout, &data, 8);
     append(layout, &size, 8);
     message(header, 8, layout);
+    if (filters) {
+      Bytes list{2, filters};
+      for (int i = 0; i < filters; ++i) append(list, "\2\0\0\0\0\0", 6);
+      message(header, 11, list);
+    }
     return object(header);
   }
 

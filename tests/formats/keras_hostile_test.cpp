@@ -29,10 +29,10 @@ std::string sequential(const std::string& layers, const std::string& shape = "[n
 const std::vector<float> kKernel{1, 2, 3, 4}, kBias{0.5f, -10};
 
 Bytes h5_of(const std::string& config, const std::vector<uint64_t>& kernel_shape = {2, 2},
-            const std::vector<std::string>& names = {"d/kernel:0", "d/bias:0"}) {
+            const std::vector<std::string>& names = {"d/kernel:0", "d/bias:0"}, uint8_t filters = 0) {
   Hdf5Writer writer;
-  const auto variables =
-      writer.group({{"kernel:0", writer.dataset(kernel_shape, kKernel)}, {"bias:0", writer.dataset({2}, kBias)}});
+  const auto variables = writer.group(
+      {{"kernel:0", writer.dataset(kernel_shape, kKernel, filters)}, {"bias:0", writer.dataset({2}, kBias)}});
   const auto layer = writer.group({{"d", variables}}, {{"weight_names", names}});
   const auto weights = writer.group({{"d", layer}});
   return writer.finish(
@@ -161,6 +161,18 @@ TEST(KerasRefuses, CallsWithoutEnd) {
     last = fmt::format("m{}", level);
   }
   EXPECT_NE(refusal(keras_of(inner)).find("more than"), std::string::npos);
+}
+
+TEST(KerasRefuses, MoreFiltersThanHaveABitInAChunk) {
+  expect_words(h5_of(sequential(dense("d", 2)), {2, 2}, {"d/kernel:0", "d/bias:0"}, 40), {"40 filters"});
+}
+
+// Each level has two directions: 2^40 layers if they were followed.
+TEST(KerasRefuses, DirectionsInsideDirections) {
+  std::string layer = R"({"class_name":"LSTM","config":{"name":"l","units":2}})";
+  for (int level = 0; level < 40; ++level)
+    layer = R"({"class_name":"Bidirectional","config":{"name":"b","layer":)" + layer + "}}";
+  expect_words(keras_of(sequential(layer, "[null,4,2]")), {"Bidirectional"});
 }
 
 TEST(KerasRefuses, EveryShortenedFile) {

@@ -171,10 +171,47 @@ TEST(OnnxHostile, ClaimsOfMemory) {
   OnnxSample negative = sample_cnn();
   negative.proto().mutable_graph()->mutable_initializer(0)->set_dims(0, -4);
   error_of(negative);
+  // One factor for each of 2^30 means.
+  error_of(OnnxSample()
+               .input("x", {1, 1, 1, 1})
+               .node("AveragePool", {"x"}, {"y"}, {{"kernel_shape", {1, 1}}, {"pads", {16384, 16384, 16384, 16384}}})
+               .output("y"));
   // Nodes of two bytes each.
   std::vector<uint8_t> many = {0x3A, 0x80, 0x89, 0x7A};  // a graph of 2,000,000 bytes
   for (int i = 0; i < 1000000; ++i) many.insert(many.end(), {0x0A, 0x00});
   EXPECT_FALSE(read_onnx(many));
+}
+
+TEST(OnnxHostile, WeightsAndConstantsOfTheWrongType) {
+  const auto int8 = onnx::TensorProto::INT8;
+  error_of(OnnxSample()
+               .input("x", {1, 1, 2, 2})
+               .codes("w", {1, 1, 1, 1}, int8, {3})
+               .node("Conv", {"x", "w"}, {"y"})
+               .output("y"));
+  error_of(
+      OnnxSample().input("x", {1, 2}).codes("w", {2, 1}, int8, {3, 4}).node("MatMul", {"x", "w"}, {"y"}).output("y"));
+  error_of(OnnxSample().input("x", {1, 2}).floats("w", {2, 0}, {}).node("MatMul", {"x", "w"}, {"y"}).output("y"));
+  error_of(OnnxSample()
+               .integers("first", {}, {0})
+               .floats("limit", {}, {3})
+               .integers("step", {}, {1})
+               .node("Range", {"first", "limit", "step"}, {"y"})
+               .output("y"));
+}
+
+TEST(OnnxHostile, NumbersAtTheEndsOfTheirRange) {
+  error_of(OnnxSample()
+               .input("x", {2, 2})
+               .integers("pads", {4}, {INT64_MIN, 0, 0, 0})
+               .node("Pad", {"x", "pads"}, {"y"})
+               .output("y"));
+  for (const std::vector<int64_t>& extents : {std::vector<int64_t>{0, INT64_MAX, INT64_MAX}, {INT64_MAX, 0, 3}}) {
+    error_of(OnnxSample().input("x", {1}).floats("w", extents, {}).node("Add", {"x", "w"}, {"y"}).output("y"));
+    OnnxSample computed;
+    computed.integers("shape", {3}, extents).node("ConstantOfShape", {"shape"}, {"y"}).output("y");
+    error_of(computed);
+  }
 }
 
 TEST(OnnxHostile, MessagesDeepInEachOther) {

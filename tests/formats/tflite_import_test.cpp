@@ -253,3 +253,18 @@ TEST(TfliteImport, InitialisationThatWouldHaveToBeComputedIsRefused) {
   expect_refused(make_tflite({{{real("x", {2})}, {call_once(3)}, {0}, {0}}}), "subgraph 3 of 1");
   expect_refused(make_tflite({{{real("x", {2})}, {call_once(0)}, {0}, {0}}}), "subgraph 0 of 1");
 }
+
+// State is of the size its type says, with no data in the file that would have to be as large.
+TEST(TfliteImport, StateLargerThanAnyFileIsRefused) {
+  MadeTensor state = real("state", {(1 << 29) - 1});
+  state.variable = true;
+  expect_refused(
+      make_tflite({{{real("x", {1}), state, real("y", {1})}, {{BuiltinOperator_ADD, {0, 1}, {2}}}, {0}, {2}}}),
+      "state [536870911]");
+  const MadeTensor handle{"handle", {}, tflite::TensorType_RESOURCE};
+  expect_refused(make_tflite({{{real("x", {1}), handle, real("y", {(1 << 29) - 1})},
+                               {var_handle("v", 1), {tflite::BuiltinOperator_READ_VARIABLE, {1}, {2}}},
+                               {0},
+                               {2}}}),
+                 "state [536870911]");
+}

@@ -62,3 +62,22 @@ TEST(TfliteLoops, OthersAreRefused) {
   expect_refused(doubling(true, 0), "subgraph 0 of 3");
   expect_refused(doubling(true, 2, 0), "more than 1024 rounds");
 }
+
+// The numbers of a subgraph's tensors are none of the graph's values: the operator's output is tensor 300 of the body.
+TEST(TfliteLoops, AShapeThatIsComputedInsideTheBody) {
+  const auto options = [](flatbuffers::FlatBufferBuilder& builder) {
+    return tflite::CreateWhileOptions(builder, 1, 2).Union();
+  };
+  const MadeTensor real{"y", {2}}, flag{"more", {}, tflite::TensorType_BOOL};
+  const MadeSubgraph main{
+      {real, constant_number("i", 0), number("last"), real},
+      {{tflite::BuiltinOperator_WHILE, {1, 0}, {2, 3}, tflite::BuiltinOptions_WhileOptions, options}},
+      {0},
+      {3}};
+  const MadeSubgraph condition{
+      {number("i"), real, constant_number("end", 3), flag}, {{tflite::BuiltinOperator_LESS, {0, 2}, {3}}}, {0, 1}, {3}};
+  MadeSubgraph loop{
+      {number("i"), real}, {{tflite::BuiltinOperator_TRANSPOSE_CONV, {1, 1, 1}, {300}}}, {0, 1}, {0, 300}};
+  loop.tensors.resize(301, real);
+  expect_refused(make_tflite({main, condition, loop}), "output_shape");
+}

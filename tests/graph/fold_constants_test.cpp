@@ -51,11 +51,24 @@ TEST(FoldConstants, OneNodeAtATime) {
   const ValueId x = b.input("x", {DType::f32, {3}});
   const ValueId turned =
       only(b.node(ops::reverse_v2(), "turned", {numbers(b, {1, 2, 3})}, Attrs().set("axes", Integers{0})));
-  EXPECT_TRUE(fold_node(b.graph(), b.graph().nodes.back()));
+  FoldBudget budget;
+  EXPECT_TRUE(fold_node(b.graph(), b.graph().nodes.back(), budget));
   EXPECT_EQ(b[turned].constant->as<int32_t>()[0], 3);
   const ValueId flows = only(b.node(ops::reverse_v2(), "flows", {x}, Attrs().set("axes", Integers{0})));
-  EXPECT_FALSE(fold_node(b.graph(), b.graph().nodes.back()));
+  EXPECT_FALSE(fold_node(b.graph(), b.graph().nodes.back(), budget));
   EXPECT_FALSE(b[flows].constant);
+}
+
+TEST(FoldConstants, EndsWithItsBudget) {
+  GraphBuilder b("model");
+  const ValueId first =
+      only(b.node(ops::reverse_v2(), "first", {numbers(b, {1, 2, 3})}, Attrs().set("axes", Integers{0})));
+  FoldBudget budget{.bytes = 20};
+  EXPECT_TRUE(fold_node(b.graph(), b.graph().nodes.back(), budget));
+  EXPECT_EQ(budget.bytes, 8);
+  const ValueId second = only(b.node(ops::reverse_v2(), "second", {first}, Attrs().set("axes", Integers{0})));
+  EXPECT_FALSE(fold_node(b.graph(), b.graph().nodes.back(), budget));
+  EXPECT_FALSE(b[second].constant);
 }
 
 TEST(FoldConstants, AnOutputOfTheModelIsStillWritten) {

@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -21,6 +22,7 @@ constexpr size_t kMaxNameBytes = 4096;
 constexpr size_t kMaxMessages = 1 << 16;
 constexpr size_t kMaxHeaderBlocks = 4096;
 constexpr int kMaxDepth = 16;  // of a B-tree
+constexpr size_t kMaxFilters = 16;
 constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
 constexpr std::string_view kSaveAgain = "save the model again with Keras (model.save)";
 
@@ -416,6 +418,7 @@ Result<std::vector<Hdf5::Filter>> Hdf5::read_filters(std::span<const uint8_t> me
   Cursor at(message);
   const auto version = at.number(1), count = at.number(1);
   if (version == 1) at.skip(6);
+  if (count > kMaxFilters) return damaged(fmt::format("{} filters, at most {} are read", count, kMaxFilters));
   std::vector<Filter> filters;
   for (uint64_t i = 0; i < count && at.ok(); ++i) {
     const auto number = at.number(2);
@@ -487,7 +490,7 @@ Outcome Hdf5::place_chunk(std::span<const uint8_t> stored, uint32_t mask, const 
   for (int64_t r = 0; r < rows; ++r) {
     int64_t rest = r, to = 0, stride = 1;
     bool inside = true;
-    std::vector<int64_t> index(rank, 0);
+    std::array<int64_t, kMaxRank> index{};
     for (size_t axis = rank - 1; axis-- > 0; rest /= chunks.chunk[axis]) index[axis] = rest % chunks.chunk[axis];
     for (size_t axis = rank; axis-- > 0;) {
       const int64_t position = static_cast<int64_t>(at[axis]) + index[axis];

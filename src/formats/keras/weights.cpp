@@ -9,6 +9,8 @@ namespace thimble::keras {
 
 namespace {
 
+constexpr size_t kMaxSlotsInside = 4;  // of a layer that Bidirectional can wrap
+
 tl::unexpected<Error> damaged(std::string message, const std::string& layer) {
   return fail(ErrorCode::bad_data, std::move(message), clean(layer),
               "save the whole model again with Keras: model.save(\"model.keras\")");
@@ -78,8 +80,11 @@ std::vector<Slot> slots_of(const Layer& layer) {
     return numbered({{"kernel", true}, {"recurrent_kernel", true}, {"bias", bias}}, "cell");
   if (kind == "TimeDistributed") return inside("layer", slots_of_inner(config));
   if (kind == "Bidirectional") {
-    auto slots = inside("forward_layer", slots_of_inner(config));
-    const auto backward = inside("backward_layer", slots_of_inner(config));
+    // Bidirectional in Bidirectional would double the slots at every level.
+    const auto one = slots_of_inner(config);
+    if (one.size() > kMaxSlotsInside) return {};
+    auto slots = inside("forward_layer", one);
+    const auto backward = inside("backward_layer", one);
     slots.insert(slots.end(), backward.begin(), backward.end());
     return slots;
   }

@@ -10,6 +10,7 @@ namespace thimble::onnx_import {
 namespace {
 
 constexpr int64_t kMostFolded = int64_t{1} << 24;  // elements of one result
+constexpr size_t kMostJoined = size_t{1} << 26;    // bytes
 
 // Applies f to two tensors element by element with broadcasting.
 template <class T, class F>
@@ -53,7 +54,9 @@ int64_t integer_binary(const std::string& op, int64_t a, int64_t b, bool& valid)
       valid = valid && b != 0;
       return op == "Mod" || b == 0 ? 0 : static_cast<int64_t>(-ua);
     }
-    return op == "Div" ? a / b : (a % b + b) % b;
+    if (op == "Div") return a / b;
+    const int64_t rest = a % b;
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
   }
   if (op == "Equal") return a == b;
   if (op == "Greater") return a > b;
@@ -201,29 +204,30 @@ Folded fold_constant_of_shape(Call& call) {
     value = std::move(*read);
   }
   if (value.size() != 1) return damaged("the value must be one number");
-  int64_t elements = 1;
-  for (int64_t extent : *shape)
-    if (extent < 0 || __builtin_mul_overflow(elements, extent, &elements) || elements > kMostFolded)
-      return damaged(fmt::format("a constant of shape {}", to_string(*shape)));
+  const auto count = elements_within(*shape, kMostFolded);
+  if (!count) return damaged(fmt::format("a constant of shape {}", to_string(*shape)));
+  const auto elements = static_cast<size_t>(*count);
   if (shape->size() > kMaxRank) return damaged(fmt::format("a constant with {} axes", shape->size()));
   if (value.dtype == DType::f32)
-    return call.in.constant_item(
-        Tensor::from(*shape, std::vector<float>(static_cast<size_t>(elements), floats_of(value)[0])));
+    return call.in.constant_item(Tensor::from(*shape, std::vector<float>(elements, floats_of(value)[0])));
   return call.in.constant_item(
-      integer_tensor(value.dtype, *shape, std::vector<int64_t>(static_cast<size_t>(elements), integers_of(value)[0])));
+      integer_tensor(value.dtype, *shape, std::vector<int64_t>(elements, integers_of(value)[0])));
 }
 
 Folded fold_range(Call& call) {
   for (const Item* item : call.inputs)
     if (!item || item->constant->size() != 1) return damaged("start, limit and delta must be one number each");
   const Item &start = *call.inputs[0], &limit = *call.inputs[1], &delta = *call.inputs[2];
+  for (const Item* item : {&start, &limit, &delta})
+    if (item->type != start.type || item->constant->dtype != start.type)
+      return damaged("start, limit and delta must be of one type");
   if (start.type == DType::f32) {
     const float first = floats_of(*start.constant)[0], step = floats_of(*delta.constant)[0];
     const double count =
         std::ceil(static_cast<double>(floats_of(*limit.constant)[0] - first) / static_cast<double>(step));
     if (!(count <= kMostFolded)) return damaged("a range without end");
     std::vector<float> values;
-    for (int64_t i = 0; i < static_cast<int64_t>(count); ++i) values.push_back(first + static_cast<float>(i) * step);
+    for (int64_t i = 0; static_cast<double>(i) < count; ++i) values.push_back(first + static_cast<float>(i) * step);
     return call.in.constant_item(Tensor::from({static_cast<int64_t>(values.size())}, values));
   }
   const int64_t first = integers_of(*start.constant)[0], step = integers_of(*delta.constant)[0];
@@ -231,7 +235,7 @@ Folded fold_range(Call& call) {
                                  static_cast<double>(step));
   if (step == 0 || !(count <= kMostFolded)) return damaged("a range without end");
   std::vector<int64_t> values;
-  for (int64_t i = 0; i < static_cast<int64_t>(count); ++i)
+  for (int64_t i = 0; static_cast<double>(i) < count; ++i)
     values.push_back(
         static_cast<int64_t>(static_cast<uint64_t>(first) + static_cast<uint64_t>(i) * static_cast<uint64_t>(step)));
   return call.in.constant_item(integer_tensor(start.type, {static_cast<int64_t>(values.size())}, values));
@@ -299,6 +303,7 @@ Folded fold_concat(Call& call) {
     if (joined.dtype != item->type ||
         !std::equal(joined.shape.begin() + 1, joined.shape.end(), item->shape.begin() + 1, item->shape.end()))
       return damaged("parts of different types or shapes");
+    if (joined.bytes.size() + item->constant->bytes.size() > kMostJoined) return std::nullopt;
     joined.shape[0] += item->shape[0];
     joined.bytes.insert(joined.bytes.end(), item->constant->bytes.begin(), item->constant->bytes.end());
   }

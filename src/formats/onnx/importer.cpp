@@ -122,10 +122,7 @@ Result<ValueId> Importer::in_order(const Item& item, const Order& order) {
 Result<Item> Importer::reshaped(const Item& item, const Shape& shape) {
   if (shape.size() > kMaxRank)
     return refuse(fmt::format("{} has {} axes; at most {} are supported", to_string(shape), shape.size(), kMaxRank));
-  int64_t elements = 1;
-  for (int64_t extent : shape)
-    if (extent < 0 || __builtin_mul_overflow(elements, extent, &elements)) elements = -1;
-  if (elements != element_count(item.shape))
+  if (elements_within(shape, kMaxElements) != element_count(item.shape))
     return damaged(fmt::format("{} has {} elements and cannot become {}", to_string(item.shape),
                                element_count(item.shape), to_string(shape)));
   Item result = item;
@@ -225,7 +222,7 @@ Result<Items> Importer::emit(std::string_view op, const std::vector<ValueId>& in
   THIMBLE_LET(const OpSpec* spec, need(op));
   THIMBLE_LET(const std::vector<ValueId> ids, builder.node(*spec, layer, inputs, attrs));
   const Node added = builder.graph().nodes.back();
-  const bool folded = fold_node(builder.graph(), added);
+  const bool folded = fold_node(builder.graph(), added, fold_budget_);
   if (folded) builder.graph().nodes.pop_back();
   Items items;
   for (ValueId id : ids) {

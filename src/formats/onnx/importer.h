@@ -12,6 +12,7 @@
 #include "formats/onnx/onnx.h"
 #include "graph/builder.h"
 #include "graph/op_spec.h"
+#include "graph/passes/fold_constants.h"
 
 namespace thimble::onnx_import {
 
@@ -95,6 +96,7 @@ class Importer {
   std::map<std::pair<ValueId, Order>, ValueId> transposes_;
   std::unordered_map<ValueId, ValueId> floats_;
   int64_t spent_ = 0;
+  FoldBudget fold_budget_;
 };
 
 class Call {

@@ -5,6 +5,17 @@
 
 namespace thimble::onnx_import {
 
+std::optional<int64_t> elements_within(const Shape& shape, int64_t most) {
+  int64_t elements = 1;
+  bool empty = false;
+  for (int64_t extent : shape) {
+    empty = empty || extent == 0;
+    if (extent < 0 || __builtin_mul_overflow(elements, std::max<int64_t>(extent, 1), &elements) || elements > most)
+      return std::nullopt;
+  }
+  return empty ? 0 : elements;
+}
+
 Order same_order(size_t rank) {
   Order order(rank);
   std::iota(order.begin(), order.end(), 0);

@@ -13,6 +13,10 @@ namespace thimble::onnx_import {
 // Axis k in memory is axis order[k] of the ONNX tensor.
 using Order = std::vector<int>;
 
+// The product of the extents; none where one is negative or where it is beyond `most`, extents of 0 left out: strides
+// of an empty tensor are products too.
+std::optional<int64_t> elements_within(const Shape& shape, int64_t most);
+
 Order same_order(size_t rank);
 // [N, C, H, W] as [N, H, W, C]; for any rank from 3 on.
 Order channels_last(size_t rank);

@@ -10,6 +10,7 @@ namespace thimble::onnx_import {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr int64_t kMostChannels = int64_t{1} << 20;  // of a layer that takes up what follows it
 
 const std::map<std::string, std::string, std::less<>> kUnary = {
     {"Relu", "relu"},   {"Sigmoid", "logistic"}, {"Tanh", "tanh"},       {"Exp", "exp"},
@@ -94,6 +95,7 @@ std::vector<float> per_channel(Importer& in, const Item& x, const Item& constant
   for (size_t i = 0; i < shape.size(); ++i)
     if (shape[i] != 1 && (i != axis || shape[i] != x.shape[i])) return {};
   std::vector<float> values = floats_of(*constant.constant);
+  if (x.shape[axis] > kMostChannels) return {};
   if (values.size() == 1) values.resize(static_cast<size_t>(x.shape[axis]), values[0]);
   return values;
 }

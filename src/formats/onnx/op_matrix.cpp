@@ -51,7 +51,8 @@ Result<ValueId> int8_bias(Call& call, const Linear& linear, int64_t channels) {
   const auto scale_at = [](const Quantization& of, size_t c) { return of.scale[of.per_channel() ? c : 0]; };
   const Item& bias = *linear.bias;
   bool exact = bias.constant->dtype == DType::i32 && (bias.type == DType::i32 || !bias.quantization.empty()) &&
-               linear.bias_factor == 1 && bias.constant->size() == channels;
+               linear.bias_factor == 1 && bias.constant->size() == channels &&
+               (!bias.quantization.per_channel() || bias.quantization.scale.size() == count);
   for (size_t c = 0; exact && c < count; ++c)
     exact = bias.type == DType::i32 || std::abs(scale_at(bias.quantization, c) / scale_at(q, c) - 1) < 1e-5f;
   std::vector<int64_t> sums(count);
@@ -72,6 +73,9 @@ Result<Item> emit_linear(Call& call, Linear linear) {
   Importer& in = call.in;
   const int64_t channels = linear.weights.shape[static_cast<size_t>(linear.weights_axis)];
   const std::optional<Quantization> int8 = int8_output(call, linear);
+  if (linear.weights.dtype != DType::f32 && linear.weights_quantization.empty())
+    return refuse(fmt::format("weights of type {} without scales", name_of(linear.weights.dtype)),
+                  "export the model with float32 weights, or with a DequantizeLinear after them");
   THIMBLE_TRY(in.spend(static_cast<int64_t>(linear.weights.bytes.size())));
   std::vector<ValueId> ids(2);
   if (int8) {
@@ -165,6 +169,7 @@ std::optional<std::vector<int64_t>> rows_in_memory(const Item& x) {
 // weights: constant [out, in] as an item. Gives [..., out].
 Result<Item> fully_connected(Call& call, const Item& x, const Item& weights, const Item* bias, float bias_factor) {
   const int64_t inputs = weights.shape[1], outputs = weights.shape[0];
+  if (inputs == 0 || outputs == 0) return damaged(fmt::format("empty weights {}", to_string(weights.shape)));
   if (x.rank() == 0 || x.shape.back() != inputs)
     return damaged(fmt::format("an input {} for weights {} -> {}", to_string(x.shape), inputs, outputs));
   Linear linear{

@@ -265,7 +265,8 @@ Result<Item> cut(Call& call, const Item& x, Pads& pads) {
   bool any = false;
   for (size_t i = 0; i < x.rank(); ++i) {
     constexpr int64_t kMost = int64_t{1} << 30;
-    if (std::abs(pads.before[i]) > kMost || std::abs(pads.after[i]) > kMost) return damaged("pads beyond any size");
+    const auto fits = [](int64_t pad) { return pad >= -kMost && pad <= kMost; };
+    if (!fits(pads.before[i]) || !fits(pads.after[i])) return damaged("pads beyond any size");
     begin[i] = std::max<int64_t>(0, -pads.before[i]);
     size[i] -= begin[i] + std::max<int64_t>(0, -pads.after[i]);
     if (size[i] < 1) return damaged(fmt::format("pads leave nothing of axis {}", i));
@@ -342,6 +343,7 @@ Result<Items> depth_to_space(Call& call) {
   Item x = *given;
   if (to_space && call.word("mode", "DCR") == "CRD") {
     const int64_t channels = x.shape[1] / (block * block);
+    THIMBLE_TRY(call.in.spend(x.shape[1] * 8));
     std::vector<int64_t> indices;
     for (int64_t at = 0; at < block * block; ++at)
       for (int64_t c = 0; c < channels; ++c) indices.push_back(c * block * block + at);

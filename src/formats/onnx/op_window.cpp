@@ -149,6 +149,7 @@ Result<const Item*> constant_weights(Call& call, size_t input) {
   THIMBLE_LET(const Item* weights, call.input(input));
   if (!weights->constant)
     return refuse("its weights are computed by another node", "export the model with constant weights");
+  if (weights->constant->size() == 0) return damaged(fmt::format("empty weights {}", to_string(weights->shape)));
   return weights;
 }
 
@@ -200,6 +201,7 @@ std::vector<int64_t> counted_taps(const Axis& a, bool include_pad) {
 // A mean that divides by all taps, although ONNX leaves out those in the padding: corrected per output.
 Result<Item> correct_mean(Call& call, const Item& y, const Window& window, bool include_pad) {
   const auto rows = counted_taps(window.h, include_pad), columns = counted_taps(window.w, include_pad);
+  THIMBLE_TRY(call.in.spend(window.h.output * window.w.output * 4));
   std::vector<float> factors;
   for (int64_t row : rows)
     for (int64_t column : columns)

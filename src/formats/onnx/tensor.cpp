@@ -57,11 +57,10 @@ namespace {
 Result<Shape> read_shape(const TensorProto& proto) {
   if (proto.dims_size() > static_cast<int>(kMaxRank))
     return refuse(fmt::format("a tensor with {} axes; at most {} are supported", proto.dims_size(), kMaxRank));
-  int64_t elements = 1;
-  for (int64_t extent : proto.dims())
-    if (extent < 0 || __builtin_mul_overflow(elements, extent, &elements) || elements > kMaxElements)
-      return damaged(fmt::format("a tensor with an extent {}: negative, or too large together", extent));
-  return Shape(proto.dims().begin(), proto.dims().end());
+  Shape shape(proto.dims().begin(), proto.dims().end());
+  if (!elements_within(shape, kMaxElements))
+    return damaged(fmt::format("a tensor {}: an extent is negative, or they are too large together", to_string(shape)));
+  return shape;
 }
 
 template <class T, class Field>

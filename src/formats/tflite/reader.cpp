@@ -330,18 +330,20 @@ Outcome add_nodes_and_loops(const Source& source, std::span<StoredOperator> oper
     return fail(ErrorCode::unsupported, fmt::format("operator {} is not supported inside a loop", stored.builtin), {},
                 std::string(remedy_for(std::span(&stored.builtin, 1))));
   };
+  FoldBudget budget;
   for (StoredOperator& stored : operators) {
     rename(stored.inputs);
     if (stored.builtin == "WHILE") {
-      THIMBLE_LET(const std::vector<ValueId> results,
-                  tflite::unroll_loop(source, stored, {read_known, take_constant_inputs, set_output_type}, graph));
+      THIMBLE_LET(
+          const std::vector<ValueId> results,
+          tflite::unroll_loop(source, stored, {read_known, take_constant_inputs, set_output_type, budget}, graph));
       for (size_t i = 0; i < results.size(); ++i) stands_for[stored.outputs[i]] = results[i];
       continue;
     }
     THIMBLE_LET(Node node, read_known(source, stored));
     if (!node.outputs.empty()) set_output_type(stored, graph[node.outputs[0]].type.dtype, node);
     THIMBLE_TRY(take_constant_inputs(graph, node));
-    if (!fold_node(graph, node)) graph.nodes.push_back(std::move(node));
+    if (!fold_node(graph, node, budget)) graph.nodes.push_back(std::move(node));
   }
   rename(graph.outputs);
   tflite::remove_unread_nodes(graph);

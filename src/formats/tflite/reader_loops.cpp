@@ -50,13 +50,14 @@ class Body {
         THIMBLE_LET(id, value_of(id, values, graph));
       }
       node.name = fmt::format("{}_round_{}", node.name, round);
+      node.outputs.clear();  // tensors of the subgraph, no values yet
       THIMBLE_TRY(callbacks.prepare(graph, node));
       if (stored.builtin == "SLICE" && std::ranges::count(extents_of(graph, node), 0) > 0) {
         empty.insert(stored.outputs.begin(), stored.outputs.end());
         continue;
       }
       THIMBLE_TRY(add_outputs(stored, callbacks, round, node, values, graph));
-      if (!fold_node(graph, node)) graph.nodes.push_back(std::move(node));
+      if (!fold_node(graph, node, callbacks.budget)) graph.nodes.push_back(std::move(node));
       if (graph.nodes.size() > kMaxNodes)
         return cannot_unroll({}, fmt::format("the model's loops unroll to more than {} operators", kMaxNodes));
     }

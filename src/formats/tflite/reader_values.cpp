@@ -22,7 +22,7 @@ Result<Shape> read_shape(const Tensor& stored, int64_t element_bytes, const std:
     if (extent < 0) return damaged(fmt::format("shape with a negative extent {}", extent), where);
     if (extent > 0 && element_bytes > kMaxTensorBytes / extent)
       return damaged(fmt::format("shape of more than {} bytes", kMaxTensorBytes), where);
-    element_bytes *= extent;
+    element_bytes *= std::max<int64_t>(extent, 1);  // strides of an empty tensor are products too
     shape.push_back(extent);
   }
   return shape;
@@ -156,6 +156,14 @@ Result<Value> read_head(const Source& source, ValueId id) {
 
 }  // namespace
 
+Outcome check_state(const ValueType& type, const std::string& where) {
+  const auto room = static_cast<int64_t>(kMaxFileBytes / size_of(type.dtype));
+  if (element_count(type.shape) > room)
+    return fail(ErrorCode::unsupported,
+                fmt::format("state {} of more than {} bytes", to_string(type.shape), kMaxFileBytes), where);
+  return {};
+}
+
 std::shared_ptr<thimble::Tensor> reset_state(const ValueType& type, const Quantization& quantization) {
   auto state = std::make_shared<thimble::Tensor>(thimble::Tensor::zeros(type.dtype, type.shape));
   if (type.dtype == DType::i8 && !quantization.empty())
@@ -170,6 +178,7 @@ Result<Value> read_value(const Source& source, ValueId id, TensorUse use) {
   if (use == TensorUse::flows) {
     THIMBLE_TRY(check_flow(stored, value, where));
   } else if (stored.is_variable()) {
+    THIMBLE_TRY(check_state(value.type, where));
     value.initial = reset_state(value.type, value.quantization);
   } else {
     THIMBLE_TRY(read_constant(source, stored, value, where));
@@ -187,10 +196,13 @@ Result<Value> read_dequantized(const Source& source, ValueId from, ValueId to) {
   if (shape != result.type.shape)
     return damaged(fmt::format("DEQUANTIZE from shape {} to {}", to_string(shape), to_string(result.type.shape)),
                    where);
-  result.constant = std::make_shared<thimble::Tensor>(thimble::Tensor::zeros(DType::f32, shape));
-  const std::span<float> reals = result.constant->as<float>();
+  const auto allocate = [&] {  // once the file has shown that it holds that many numbers
+    result.constant = std::make_shared<thimble::Tensor>(thimble::Tensor::zeros(DType::f32, shape));
+    return result.constant->as<float>();
+  };
   if (stored.type() == TensorType_FLOAT16) {
     THIMBLE_LET(const std::span<const uint8_t> bytes, constant_bytes(source, stored, shape, 16, where));
+    const std::span<float> reals = allocate();
     for (size_t i = 0; i < reals.size(); ++i)
       reals[i] = float_of_half(static_cast<uint16_t>(bytes[2 * i] | bytes[2 * i + 1] << 8));
     return result;
@@ -203,6 +215,7 @@ Result<Value> read_dequantized(const Source& source, ValueId from, ValueId to) {
                             "with one scale (TensorFlow Lite Micro knows one)",
                             name_of(quantised.type.dtype), q.scale.size()),
                 where, std::string(kConvertHint));
+  const std::span<float> reals = allocate();
   const auto convert = [&](auto values) {
     for (size_t i = 0; i < reals.size(); ++i)
       reals[i] = static_cast<float>(static_cast<double>(q.scale[0]) *

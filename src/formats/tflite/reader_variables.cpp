@@ -126,6 +126,7 @@ class Resolver {
       const std::string base = variable.name.empty() ? fmt::format("variable_{}", variable.handle) : variable.name;
       state.name = base;
       for (int i = 2; !names.insert(state.name).second; ++i) state.name = fmt::format("{}_{}", base, i);
+      THIMBLE_TRY(check_state(state.type, "variable " + state.name));
       state.initial = reset_state(state.type, state.quantization);
       if (const auto& data = variable.assigned.constant) {
         if (data->dtype != state.type.dtype || data->bytes.size() != state.initial->bytes.size())

@@ -9,6 +9,7 @@
 
 #include "formats/tflite/options.h"
 #include "graph/graph.h"
+#include "graph/passes/fold_constants.h"
 
 namespace thimble::tflite {
 
@@ -65,6 +66,9 @@ Result<Value> read_value(const Source& source, ValueId id, TensorUse use);
 // What DEQUANTIZE makes of a constant: a float32 constant in the place of its output.
 Result<Value> read_dequantized(const Source& source, ValueId from, ValueId to);
 
+// Refuses state of a size that no file holds: a variable's file has its type only.
+Outcome check_state(const ValueType& type, const std::string& where);
+
 // What a variable holds that nothing was assigned to, as TensorFlow Lite Micro resets it.
 std::shared_ptr<thimble::Tensor> reset_state(const ValueType& type, const Quantization& quantization);
 
@@ -83,6 +87,7 @@ struct LoopCallbacks {
   std::function<Result<Node>(const Source&, const StoredOperator&)> read_node;
   std::function<Outcome(const Graph&, Node&)> prepare;
   std::function<void(const StoredOperator&, DType, Node&)> set_output_type;  // of output 0, as the file has it
+  FoldBudget& budget;
 };
 
 // Writes a WHILE out round by round behind the graph's nodes; loop: its inputs are values. The values that stand for

@@ -17,7 +17,7 @@ constexpr int64_t kMostMacs = int64_t{1} << 30;
 
 bool in_range(const Graph& graph, ValueId id) { return id >= 0 && id < static_cast<ValueId>(graph.values.size()); }
 
-bool may_fold(const Graph& graph, const Node& node) {
+bool may_fold(const Graph& graph, const Node& node, const FoldBudget& budget) {
   const OpTraits& traits = node.op->traits;
   if (node.outputs.empty() || !traits.state_inputs.empty()) return false;
   if (node.inputs.empty() && !traits.reads_shapes_only) return false;
@@ -28,7 +28,7 @@ bool may_fold(const Graph& graph, const Node& node) {
   }
   return std::ranges::all_of(node.outputs, [&](ValueId id) {
     if (!in_range(graph, id) || graph[id].constant || graph[id].initial) return false;
-    int64_t room = kMostElements;
+    int64_t room = std::min(kMostElements, budget.bytes / static_cast<int64_t>(size_of(graph[id].type.dtype)));
     for (int64_t extent : graph[id].type.shape) {
       if (extent < 1 || extent > room) return false;
       room /= extent;
@@ -82,17 +82,22 @@ bool run_calls(const Graph& part, std::vector<KernelCall>& calls, std::map<Value
   return true;
 }
 
-std::optional<std::map<ValueId, Tensor>> compute(const Graph& part) {
+std::optional<std::map<ValueId, Tensor>> compute(const Graph& part, FoldBudget& budget) {
   const Node& node = part.nodes[0];
+  const int64_t macs = node.op->macs ? (*node.op->macs)(part, node) : 0;
+  if (macs > std::min(kMostMacs, budget.macs)) return std::nullopt;
+  budget.macs -= macs;
   std::map<ValueId, Tensor> results;
-  for (ValueId id : node.outputs) results[id] = Tensor::zeros(part[id].type.dtype, part[id].type.shape);
+  for (ValueId id : node.outputs) {
+    results[id] = Tensor::zeros(part[id].type.dtype, part[id].type.shape);
+    budget.bytes -= static_cast<int64_t>(results[id].bytes.size());
+  }
   if (node.op->traits.alias) {
     if (!part[node.inputs[0]].constant) return std::nullopt;
     results[node.outputs[0]].bytes = part[node.inputs[0]].constant->bytes;
     return results;
   }
   if (!node.op->lower) return std::nullopt;
-  if (node.op->macs && (*node.op->macs)(part, node) > kMostMacs) return std::nullopt;
   auto calls = lower_node({part, node, "portable"});
   if (!calls || !run_calls(part, *calls, results)) return std::nullopt;
   return results;
@@ -100,12 +105,12 @@ std::optional<std::map<ValueId, Tensor>> compute(const Graph& part) {
 
 }  // namespace
 
-bool fold_node(Graph& graph, const Node& node) {
-  if (!may_fold(graph, node)) return false;
+bool fold_node(Graph& graph, const Node& node, FoldBudget& budget) {
+  if (!may_fold(graph, node, budget)) return false;
   const Graph part = only_node(graph, node);
   // What is wrong with the node is told by whoever verifies the whole graph.
   if (!verify(part)) return false;
-  auto results = compute(part);
+  auto results = compute(part, budget);
   if (!results) return false;
   bool needed = false;
   for (size_t i = 0; i < node.outputs.size(); ++i) {
@@ -125,10 +130,11 @@ bool fold_node(Graph& graph, const Node& node) {
 }
 
 Outcome fold_constants(Graph& graph, const std::function<Outcome(Node&)>& prepare) {
+  FoldBudget budget;
   std::vector<bool> folded(graph.nodes.size(), false);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     if (prepare) THIMBLE_TRY(prepare(graph.nodes[i]));
-    folded[i] = fold_node(graph, graph.nodes[i]);
+    folded[i] = fold_node(graph, graph.nodes[i], budget);
   }
   size_t i = 0;
   std::erase_if(graph.nodes, [&](const Node&) { return folded[i++]; });
