@@ -6,9 +6,9 @@
 namespace thimble {
 namespace device {
 
-// 0 below -87 (no denormals), infinity above 88.7.
+// 0 below -87 (no denormals), infinity above 88.7; not-a-number stays what it is.
 inline float exp_f32(float x) {
-  if (x < -87.0f) return 0.0f;
+  if (!(x >= -87.0f)) return x < -87.0f ? 0.0f : x;
   if (x > 88.7f) return float_of(0x7F800000);
   constexpr float kLog2E = 1.44269504f;
   constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;  // their sum is ln 2; n * high is exact

@@ -3,13 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "core/rng.h"
 #include "formats/op_files.h"
 #include "formats/sample_graph.h"
 #include "formats/shared_models.h"
 #include "formats/tflite/tflite.h"
+#include "graph/builder.h"
+#include "graph/op_spec.h"
+#include "ops/ops.h"
 #include "plan/plan.h"
 
 using namespace thimble;
@@ -105,6 +110,23 @@ TEST(TfliteHostile, OperatorsWithDamagedParameters) {
       survive(bytes);
     }
   }
+}
+
+// Damaged weights make numbers that are none, which kernels must not turn into integers.
+TEST(TfliteHostile, NotANumberGoesThroughTheExponential) {
+  GraphBuilder b("model");
+  const ValueId x = b.input("x", {DType::f32, {1, 2}});
+  b.output(b.node(*ops::find("exp"), "exp", {x}).value().at(0));
+  const auto graph = read_tflite(write_tflite(b.finish().value()).value());
+  ASSERT_TRUE(graph);
+  auto session = Session::make(make_plan(*graph, {}).value()).value();
+  const float inputs[] = {std::numeric_limits<float>::quiet_NaN(), 0};
+  float outputs[2] = {};
+  std::memcpy(session.input(0).data(), inputs, sizeof(inputs));
+  session.invoke();
+  std::memcpy(outputs, session.output(0).data(), sizeof(outputs));
+  EXPECT_TRUE(std::isnan(outputs[0]));
+  EXPECT_EQ(outputs[1], 1.0f);
 }
 
 TEST(TfliteHostile, EveryModelOfOthersIsReadOrRefusedWithOneError) {
