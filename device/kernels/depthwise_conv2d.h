@@ -5,6 +5,13 @@
 #include "device/kernels/linear.h"
 #include "device/kernels/window.h"
 
+// GCC 12 at -O3 for x86 vectorises the loops over taps and over pixels together, and wrongly, when it sees both.
+#if defined(__x86_64__) || defined(__i386__)
+#define THIMBLE_DEPTHWISE_TAPS __attribute__((noinline))
+#else
+#define THIMBLE_DEPTHWISE_TAPS inline
+#endif
+
 namespace thimble {
 namespace device {
 
@@ -48,7 +55,7 @@ inline DepthwiseTaps depthwise_taps(const Params& p, const TapRange& rows, const
 // kOutputs channels, taps inside the input only. input and weights point at the first of these channels; channel j
 // reads input channel j * kInputStep (1: each its own, 0: all the same one).
 template <int32_t kOutputs, int32_t kInputStep, class T, class W, class Sum>
-inline void add_depthwise_taps(const DepthwiseTaps& taps, const T* input, const W* weights, Sum* sums) {
+THIMBLE_DEPTHWISE_TAPS void add_depthwise_taps(const DepthwiseTaps& taps, const T* input, const W* weights, Sum* sums) {
   const T* x = input + taps.input;
   const W* w = weights + taps.weights;
   for (int32_t ky = taps.rows; ky > 0; --ky, x += taps.next_row, w += taps.next_weights)
@@ -58,11 +65,10 @@ inline void add_depthwise_taps(const DepthwiseTaps& taps, const T* input, const 
     }
 }
 
-// The taps outside the input, which all read `padding`. Not inlined: GCC 12 at -O3 for x86 vectorises the loops of both
-// kinds of taps together, and wrongly.
+// The taps outside the input, which all read `padding`.
 template <int32_t kOutputs, class W, class Sum, class Params>
-__attribute__((noinline)) void add_depthwise_padding(const Params& p, const TapRange& rows, const TapRange& cols,
-                                                     Sum padding, const W* weights, Sum* sums) {
+inline void add_depthwise_padding(const Params& p, const TapRange& rows, const TapRange& cols, Sum padding,
+                                  const W* weights, Sum* sums) {
   const int32_t channels = p.input_c * p.depth_multiplier;
   for (int32_t ky = 0; ky < p.kernel_h; ++ky, weights += p.kernel_w * channels) {
     const int32_t inside = ky >= rows.begin && ky < rows.end ? cols.end - cols.begin : 0;

@@ -79,14 +79,8 @@ Result<KernelCall> quantized_sum(const BinaryNode& node, bool subtract) {
   const int32_t left_shift = node.is_int16() ? 15 : 20;
   const float a = scale_of(node.a), b = scale_of(node.b), output = scale_of(node.output);
   const double twice_largest = 2 * static_cast<double>(std::max(a, b));
-  CommonScale scale{static_cast<double>(a) / twice_largest, static_cast<double>(b) / twice_largest,
-                    twice_largest / ((1 << left_shift) * static_cast<double>(output))};
-  if (subtract) {
-    // The reference forms these in float32, and those of a sum in double.
-    const float twice = 2 * std::max(a, b);
-    scale = {static_cast<double>(a / twice), static_cast<double>(b / twice),
-             static_cast<double>(twice / (static_cast<float>(1 << left_shift) * output))};
-  }
+  const CommonScale scale{static_cast<double>(a) / twice_largest, static_cast<double>(b) / twice_largest,
+                          twice_largest / ((1 << left_shift) * static_cast<double>(output))};
   if (!(scale.output < 1))
     return cannot_lower(node.args.node,
                         fmt::format("output scale {} is too small for input scales {} and {}", output, a, b));
