@@ -88,7 +88,7 @@ void add_model_verbs(Shell& shell) {
   CLI::App* verb = add_verb(shell, "inspect", "show a model's layers, shapes, costs and RAM over time",
                             "thimble inspect model.tflite --html model.html --data samples.npy", false,
                             [flags](Progress& progress) { return show_inspect(*flags, progress); });
-  verb->add_option("model", flags->model, "a .tflite or .onnx file")->required();
+  verb->add_option("model", flags->model, "a model file (.tflite, .onnx, .h5, .keras)")->required();
 
   verb->add_option("--html", flags->html, "write a page with the graph, the memory plan and the boards");
   verb->add_option("--data", flags->data,
@@ -111,7 +111,7 @@ void add_model_verbs(Shell& shell) {
                     return flags->model.empty() ? show_project_run(shell, *flags, progress)
                                                 : show_model_run(*flags, progress);
                   });
-  verb->add_option("model", flags->model, "a .tflite or .onnx file; without it the project runs");
+  verb->add_option("model", flags->model, "a model file (.tflite, .onnx, .h5, .keras); without it the project runs");
   verb->add_option("--board", flags->board, "host, or an emulated board (thimble boards lists them)");
   verb->add_option("--input", flags->input, "raw bytes of the input tensors, any number of samples back to back");
   verb->add_flag("--sequence", flags->sequence, "model file: the samples follow each other in time: state goes on");
@@ -121,7 +121,7 @@ void add_model_verbs(Shell& shell) {
   verb = add_verb(shell, "bench", "measure a model on an emulated board: instructions, RAM, flash",
                   "thimble bench model.tflite --board mps2-an386 --json", false,
                   [flags](Progress& progress) { return show_bench(*flags, progress); });
-  verb->add_option("model", flags->model, "a .tflite or .onnx file")->required();
+  verb->add_option("model", flags->model, "a model file (.tflite, .onnx, .h5, .keras)")->required();
   verb->add_option("--board", flags->board, "an emulated board (thimble boards lists them)")->required();
 }
 
