@@ -163,6 +163,51 @@ TEST(KerasRefuses, CallsWithoutEnd) {
   EXPECT_NE(refusal(keras_of(inner)).find("more than"), std::string::npos);
 }
 
+// However a file lists its layers, each waits for its inputs without being looked at again: 10,000 in reverse would be
+// 50,000,000 looks.
+TEST(KerasFile, LayersListedInReverse) {
+  constexpr int kLayers = 9998;
+  const auto layer = [](int i, int from) {
+    return fmt::format(R"({{"class_name":"Dropout","name":"r{}","config":{{}},"inbound_nodes":[[["{}",0,0]]]}},)", i,
+                       from < 0 ? "in" : fmt::format("r{}", from));
+  };
+  std::string layers;
+  for (int i = kLayers - 1; i >= 0; --i) layers += layer(i, i - 1);
+  const std::string config = R"({"class_name":"Functional","config":{"name":"m","layers":[)" + layers +
+                             R"({"class_name":"ReLU","name":"out","config":{},"inbound_nodes":[[["r9997",0,0]]]},
+    {"class_name":"InputLayer","name":"in","config":{"batch_shape":[null,2]},"inbound_nodes":[]}],
+    "input_layers":["in",0,0],"output_layers":["out",0,0]}})";
+  EXPECT_EQ(run(keras_of(config), {-1, 2}), (std::vector<float>{0, 2}));
+}
+
+// Calls are made in rounds through the file's list, whatever waits for what.
+TEST(KerasFile, LayersThatWaitForOneAnother) {
+  const std::string config = R"({"class_name":"Functional","config":{"name":"m","layers":[
+    {"class_name":"Add","name":"sum","config":{},
+     "inbound_nodes":[[["d",1,0],["r",0,0]],[["sum",0,0],["d",0,0],["sum",0,0]]]},
+    {"class_name":"ReLU","name":"r","config":{},"inbound_nodes":[[["d",0,0]]]},
+    {"class_name":"Dense","name":"d","config":{"name":"d","units":2,"activation":"linear"},
+     "inbound_nodes":[[["in",0,0,{}]],[["r",0,0,{}]]]},
+    {"class_name":"InputLayer","name":"in","config":{"name":"in","batch_input_shape":[null,2]},"inbound_nodes":[]}],
+    "input_layers":[["in",0,0]],"output_layers":[["sum",1,0]]}})";
+  // d: [1 2] -> [7.5 0] -> [8 5]; sum: [15.5 5], then twice that and [7.5 0]
+  EXPECT_EQ(run(h5_of(config), {1, 2}), (std::vector<float>{38.5f, 10}));
+}
+
+TEST(KerasRefuses, ModelsInsideModelsThatDoNothing) {
+  std::string idle, calls;
+  for (int i = 0; i < 2000; ++i)
+    idle += fmt::format(R"({{"class_name":"ReLU","name":"i{}","config":{{}},"inbound_nodes":[]}},)", i);
+  for (int i = 0; i < 100; ++i) calls += fmt::format(R"({}[["{}",{},0]])", i ? "," : "", i ? "m" : "in", i ? i - 1 : 0);
+  const std::string input = R"({"class_name":"InputLayer","name":"in","config":{"batch_shape":[null,2]},)"
+                            R"("inbound_nodes":[]})";
+  const std::string config = R"({"class_name":"Functional","config":{"name":"outer","layers":[)" + input +
+                             R"(,{"class_name":"Functional","name":"m","config":{"name":"m","layers":[)" + idle +
+                             input + R"(],"input_layers":["in",0,0],"output_layers":["in",0,0]},"inbound_nodes":[)" +
+                             calls + R"(]}],"input_layers":["in",0,0],"output_layers":["m",99,0]}})";
+  expect_words(keras_of(config), {"more than 100000 layers"});
+}
+
 TEST(KerasRefuses, MoreFiltersThanHaveABitInAChunk) {
   expect_words(h5_of(sequential(dense("d", 2)), {2, 2}, {"d/kernel:0", "d/bias:0"}, 40), {"40 filters"});
 }

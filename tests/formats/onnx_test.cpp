@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "core/rng.h"
 #include "formats/model_file.h"
 #include "formats/onnx/wire.h"
@@ -211,6 +214,100 @@ TEST(OnnxHostile, NumbersAtTheEndsOfTheirRange) {
     OnnxSample computed;
     computed.integers("shape", {3}, extents).node("ConstantOfShape", {"shape"}, {"y"}).output("y");
     error_of(computed);
+  }
+}
+
+TEST(OnnxHostile, BoundsThatAreNoNumbers) {
+  const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  for (const char* bound : {"min", "max"}) {
+    OnnxSample attribute(6);
+    attribute.input("x", {1, 4}).node("Clip", {"x"}, {"y"}, {{bound, {}}}).output("y");
+    attribute.proto().mutable_graph()->mutable_node(0)->mutable_attribute(0)->set_f(nan);
+    EXPECT_EQ(error_of(attribute).code, ErrorCode::bad_data);
+  }
+  EXPECT_EQ(
+      error_of(OnnxSample().input("x", {1, 4}).floats("low", {}, {nan}).node("Clip", {"x", "low"}, {"y"}).output("y"))
+          .code,
+      ErrorCode::bad_data);
+  // Clips in the scale of the convolution before them, infinities among their bounds.
+  for (float low : {nan, -infinity, infinity, 0.3f}) {
+    OnnxSample sample = sample_qdq();
+    auto& graph = *sample.proto().mutable_graph();
+    graph.mutable_node(4)->set_input(0, "clipped");
+    sample.floats("low", {}, {low}).node("Clip", {"c", "low"}, {"clipped"});
+    graph.mutable_node()->SwapElements(4, 6);
+    graph.mutable_node()->SwapElements(5, 6);
+    EXPECT_EQ(read_onnx(sample.bytes()).has_value(), low == low) << low;
+  }
+}
+
+TEST(OnnxHostile, ScalesAndBiasesThatAreNoNumbers) {
+  const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  const auto with_bias = [](float first, float second) {
+    OnnxSample sample = sample_qdq();
+    sample.floats("b", {2}, {first, second}).proto().mutable_graph()->mutable_node(3)->add_input("b");
+    return sample;
+  };
+  EXPECT_TRUE(read_onnx(with_bias(1, -1e30f).bytes()));
+  EXPECT_TRUE(read_onnx(with_bias(infinity, 0).bytes()));
+  EXPECT_EQ(error_of(with_bias(1, nan)).code, ErrorCode::bad_data);
+  // Scales of input and weights whose product is 0 or infinite, and scales of the output that are none.
+  const auto with_scale = [&](int which, float scale) {
+    OnnxSample sample = with_bias(0, 0);
+    auto& tensor = *sample.proto().mutable_graph()->mutable_initializer(which);
+    const auto count = tensor.raw_data().size() / sizeof(float);
+    const std::vector<float> scales(count, scale);
+    tensor.set_raw_data(scales.data(), count * sizeof(float));
+    return sample;
+  };
+  constexpr int kInput = 0, kWeights = 2, kOutput = 5;
+  for (int which : {kInput, kWeights, kOutput})
+    for (float scale : {nan, infinity, -1.0f, 0.0f})
+      EXPECT_EQ(error_of(with_scale(which, scale)).code, ErrorCode::bad_data) << which << " " << scale;
+  EXPECT_EQ(error_of(with_scale(kInput, 1e-44f)).code, ErrorCode::bad_data);
+  OnnxSample large = with_scale(kInput, 1e38f);
+  const std::vector<float> weights = {1e38f, 1e38f};
+  large.proto().mutable_graph()->mutable_initializer(kWeights)->set_raw_data(weights.data(), 8);
+  EXPECT_EQ(error_of(large).code, ErrorCode::bad_data);
+}
+
+// Numbers beside integers are whole ones, exact over the type's whole range.
+TEST(OnnxHostile, NumbersBesideIntegers) {
+  const auto int64 = onnx::TensorProto::INT64, int32 = onnx::TensorProto::INT32;
+  constexpr int64_t kLarge = (int64_t{1} << 53) + 1;
+  const auto holds = [](const OnnxSample& sample, int64_t number) {
+    const auto graph = read_onnx(sample.bytes());
+    if (!graph) return false;
+    return std::ranges::any_of(graph->values, [&](const Value& value) {
+      return value.constant && value.constant->dtype == DType::i64 && value.constant->size() == 1 &&
+             value.constant->as<int64_t>()[0] == number;
+    });
+  };
+  EXPECT_TRUE(holds(OnnxSample()
+                        .input("x", {1, 4}, int64)
+                        .integers("low", {}, {kLarge})
+                        .node("Clip", {"x", "low"}, {"y"})
+                        .output("y"),
+                    kLarge));
+  EXPECT_TRUE(holds(OnnxSample()
+                        .input("x", {2}, int64)
+                        .integers("pads", {2}, {1, 1})
+                        .integers("fill", {}, {kLarge})
+                        .node("Pad", {"x", "pads", "fill"}, {"y"})
+                        .output("y"),
+                    kLarge));
+  error_of(OnnxSample().input("x", {1, 4}, int32).node("HardSigmoid", {"x"}, {"y"}).output("y"));
+  error_of(OnnxSample().input("x", {1, 4}, int32).node("Mean", {"x", "x"}, {"y"}).output("y"));
+  for (float number : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 0.5f, 1e30f}) {
+    OnnxSample sample;
+    sample.input("x", {1, 4}, int32).node("HardSigmoid", {"x"}, {"y"}, {{"alpha", {}}, {"beta", {}}}).output("y");
+    for (auto& attribute : *sample.proto().mutable_graph()->mutable_node(0)->mutable_attribute())
+      attribute.set_f(number);
+    EXPECT_EQ(error_of(sample).code, ErrorCode::bad_data) << number;
+    OnnxSample pad(10);
+    pad.input("x", {2}, int32).node("Pad", {"x"}, {"y"}, {{"pads", {1, 1}}, {"value", {}}}).output("y");
+    pad.proto().mutable_graph()->mutable_node(0)->mutable_attribute(1)->set_f(number);
+    EXPECT_EQ(error_of(pad).code, ErrorCode::bad_data) << number;
   }
 }
 

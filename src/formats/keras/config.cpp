@@ -9,7 +9,7 @@ namespace {
 constexpr size_t kMaxJsonBytes = size_t{16} << 20;
 constexpr int kMaxNesting = 100;
 constexpr size_t kMaxLayers = 10000;
-constexpr size_t kMaxArguments = 1024;
+constexpr size_t kMaxArguments = 1024;  // of a call, and outputs of a model
 constexpr size_t kMaxNameBytes = 200;
 
 tl::unexpected<Error> damaged(std::string message, std::string where = {}) {
@@ -148,6 +148,8 @@ Outcome parse_functional(const Json& config, Model& model) {
   collect_refs(config.at("input_layers"), model.inputs);
   collect_refs(config.at("output_layers"), model.outputs);
   if (model.inputs.empty() || model.outputs.empty()) return damaged("the model names no inputs or no outputs");
+  if (model.outputs.size() > kMaxArguments)
+    return damaged(fmt::format("the model names {} outputs, at most {} are read", model.outputs.size(), kMaxArguments));
   return {};
 }
 

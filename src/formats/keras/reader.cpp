@@ -1,6 +1,10 @@
 // Reads Keras models: opens the file, walks the calls of its layers and leaves each to its handler.
-#include <algorithm>
+#include <functional>
 #include <map>
+#include <queue>
+#include <set>
+#include <string_view>
+#include <unordered_map>
 
 #include "formats/keras/archive.h"
 #include "formats/keras/keras.h"
@@ -30,14 +34,42 @@ struct Walker {
   const Weights& weights;
 
   Result<Flows> model(const Model& model, const std::string& prefix, const Flows* given);
+  Result<Flow> input(const Layer& layer, const std::string& name);
+  Result<Flows> call(const Layer& layer, const Call& call, const std::string& prefix, Flows inputs);
+};
+
+// The calls of one model's layers, each made as soon as all its inputs are there. Layers take turns in rounds through
+// the model's list; one that waits costs nothing until the last of its inputs comes, so that the work is that of the
+// calls themselves in whatever order a file lists its layers.
+class Calls {
+ public:
+  Calls(Walker& walker, const Model& model, const std::string& prefix);
+
+  // Null: the model has no such layer, or it has been called.
+  const Layer* uncalled(const std::string& layer) const;
+  void give(const std::string& layer, Flow flow);
+  Outcome make_all();
+  // Null: never computed.
+  const Flow* output(const Ref& ref) const;
 
  private:
-  // The outputs of every call made so far, by layer.
-  using Made = std::map<std::string, std::vector<Flows>>;
+  using Place = std::pair<size_t, size_t>;
+  struct Waiter {
+    size_t layer = 0, output = 0;
+  };
 
-  Result<Flow> input(const Layer& layer, const std::string& name);
-  Result<bool> try_call(const Layer& layer, const std::string& prefix, Made& made);
-  Result<Flows> call(const Layer& layer, const Call& call, const std::string& prefix, Flows inputs);
+  bool ready(size_t layer);
+  Result<Flows> inputs_of(const Layer& layer, const Call& call) const;
+  Outcome make(size_t layer, size_t round);
+
+  Walker& walker_;
+  const Model& model_;
+  const std::string& prefix_;
+  std::unordered_map<std::string_view, size_t> index_;
+  std::vector<std::vector<Flows>> made_;          // of every layer, the outputs of its calls so far
+  std::vector<size_t> missing_;                   // of every layer, the inputs that its next call waits for
+  std::map<Place, std::vector<Waiter>> waiting_;  // by layer and call
+  std::priority_queue<Place, std::vector<Place>, std::greater<>> turns_;  // round and layer
 };
 
 tl::unexpected<Error> damaged(std::string message, const std::string& where = {}) {
@@ -90,64 +122,107 @@ Result<Flows> Walker::call(const Layer& layer, const Call& call, const std::stri
   return handler({to, layer, name, std::move(inputs), &call, own});
 }
 
-// Makes the layer's next calls, as far as their inputs are there. True when there was one.
-Result<bool> Walker::try_call(const Layer& layer, const std::string& prefix, Made& made) {
-  bool progress = false;
-  while (made[layer.name].size() < layer.calls.size()) {
-    const Call& next = layer.calls[made[layer.name].size()];
-    Flows inputs;
-    bool ready = true;
-    const auto add = [&](const Argument& argument) {
-      if (!argument.is_ref || !ready) return;
-      const auto from = made.find(argument.ref.layer);
-      ready = from != made.end() && argument.ref.call < from->second.size() &&
-              argument.ref.output < from->second[argument.ref.call].size();
-      if (ready) inputs.push_back(from->second[argument.ref.call][argument.ref.output]);
-    };
-    for (const Argument& argument : next.arguments) add(argument);
-    for (const auto& [name, argument] : next.named) {
-      if (argument.is_ref && name == "mask")
-        return fail(ErrorCode::unsupported, "is called with a mask", prefix + clean(layer.name),
-                    "build the model without masks");
-      add(argument);
-    }
-    if (!ready) break;
-    if (inputs.empty()) return damaged("a layer is called without inputs", prefix + layer.name);
-    THIMBLE_LET(Flows outputs, call(layer, next, prefix, std::move(inputs)));
-    made[layer.name].push_back(std::move(outputs));
-    progress = true;
+Calls::Calls(Walker& walker, const Model& model, const std::string& prefix)
+    : walker_(walker), model_(model), prefix_(prefix), made_(model.layers.size()), missing_(model.layers.size(), 0) {
+  for (size_t i = 0; i < model.layers.size(); ++i) index_.emplace(model.layers[i].name, i);
+}
+
+const Layer* Calls::uncalled(const std::string& layer) const {
+  const auto found = index_.find(layer);
+  return found != index_.end() && made_[found->second].empty() ? &model_.layers[found->second] : nullptr;
+}
+
+void Calls::give(const std::string& layer, Flow flow) { made_[index_.at(layer)].push_back({std::move(flow)}); }
+
+const Flow* Calls::output(const Ref& ref) const {
+  const auto found = index_.find(ref.layer);
+  if (found == index_.end() || ref.call >= made_[found->second].size()) return nullptr;
+  const Flows& outputs = made_[found->second][ref.call];
+  return ref.output < outputs.size() ? &outputs[ref.output] : nullptr;
+}
+
+// Whether the layer's next call can be made. If not, it is entered as a waiter for what it lacks.
+bool Calls::ready(size_t layer) {
+  const Call& next = model_.layers[layer].calls[made_[layer].size()];
+  size_t& missing = missing_[layer] = 0;
+  const auto look = [&](const Argument& argument) {
+    if (!argument.is_ref || output(argument.ref)) return;
+    ++missing;
+    const auto from = index_.find(argument.ref.layer);
+    if (from != index_.end()) waiting_[{from->second, argument.ref.call}].push_back({layer, argument.ref.output});
+  };
+  for (const Argument& argument : next.arguments) look(argument);
+  for (const auto& [name, argument] : next.named) look(argument);
+  return missing == 0;
+}
+
+Result<Flows> Calls::inputs_of(const Layer& layer, const Call& call) const {
+  Flows inputs;
+  for (const Argument& argument : call.arguments)
+    if (argument.is_ref) inputs.push_back(*output(argument.ref));
+  for (const auto& [name, argument] : call.named) {
+    if (!argument.is_ref) continue;
+    if (name == "mask")
+      return fail(ErrorCode::unsupported, "is called with a mask", prefix_ + clean(layer.name),
+                  "build the model without masks");
+    inputs.push_back(*output(argument.ref));
   }
-  return progress;
+  if (inputs.empty()) return damaged("a layer is called without inputs", prefix_ + layer.name);
+  return inputs;
+}
+
+// Makes the layer's next calls, as far as their inputs are there.
+Outcome Calls::make(size_t layer, size_t round) {
+  const Layer& made = model_.layers[layer];
+  do {
+    const Place place{layer, made_[layer].size()};
+    const Call& next = made.calls[place.second];
+    THIMBLE_LET(Flows inputs, inputs_of(made, next));
+    THIMBLE_LET(Flows outputs, walker_.call(made, next, prefix_, std::move(inputs)));
+    const size_t count = outputs.size();
+    made_[layer].push_back(std::move(outputs));
+    const auto waiters = waiting_.find(place);
+    if (waiters == waiting_.end()) continue;
+    for (const Waiter& waiter : waiters->second)
+      if (waiter.output < count && --missing_[waiter.layer] == 0)
+        turns_.push({round + (waiter.layer < layer ? 1 : 0), waiter.layer});
+  } while (made_[layer].size() < made.calls.size() && ready(layer));
+  return {};
+}
+
+Outcome Calls::make_all() {
+  for (size_t i = 0; i < model_.layers.size(); ++i)
+    if (made_[i].size() < model_.layers[i].calls.size() && ready(i)) turns_.push({0, i});
+  while (!turns_.empty()) {
+    const auto [round, layer] = turns_.top();
+    turns_.pop();
+    THIMBLE_TRY(make(layer, round));
+  }
+  return {};
 }
 
 Result<Flows> Walker::model(const Model& model, const std::string& prefix, const Flows* given) {
-  Made made;
+  THIMBLE_TRY(to.count_walk(prefix, model.layers.size()));
   if (given && given->size() != model.inputs.size())
     return damaged(fmt::format("{} inputs, expected {}", given->size(), model.inputs.size()), prefix);
+  Calls calls(*this, model, prefix);
   for (size_t i = 0; i < model.inputs.size(); ++i) {
-    const auto layer = std::ranges::find(model.layers, model.inputs[i].layer, &Layer::name);
-    if (layer == model.layers.end() || layer->class_name != "InputLayer" || made.contains(layer->name))
+    const Layer* layer = calls.uncalled(model.inputs[i].layer);
+    if (!layer || layer->class_name != "InputLayer")
       return damaged(fmt::format("{} is not an input layer", clean(model.inputs[i].layer)), prefix);
     if (given) {
-      made[layer->name] = {{(*given)[i]}};
+      calls.give(layer->name, (*given)[i]);
     } else {
-      THIMBLE_LET(const Flow flow, input(*layer, clean(layer->name)));
-      made[layer->name] = {{flow}};
+      THIMBLE_LET(Flow flow, input(*layer, clean(layer->name)));
+      calls.give(layer->name, std::move(flow));
     }
   }
-  for (bool progress = true; progress;) {
-    progress = false;
-    for (const Layer& layer : model.layers) {
-      THIMBLE_LET(const bool called, try_call(layer, prefix, made));
-      progress = progress || called;
-    }
-  }
+  THIMBLE_TRY(calls.make_all());
   Flows outputs;
   for (const Ref& ref : model.outputs) {
-    const auto from = made.find(ref.layer);
-    if (from == made.end() || ref.call >= from->second.size() || ref.output >= from->second[ref.call].size())
-      return damaged(fmt::format("the output of {} is never computed", clean(ref.layer)), prefix);
-    outputs.push_back(from->second[ref.call][ref.output]);
+    const Flow* output = calls.output(ref);
+    if (!output) return damaged(fmt::format("the output of {} is never computed", clean(ref.layer)), prefix);
+    outputs.push_back(*output);
   }
   return outputs;
 }

@@ -10,6 +10,7 @@ namespace thimble::keras {
 namespace {
 
 constexpr int kMaxCalls = 10000;
+constexpr size_t kMaxWalked = 100000;
 constexpr int kMaxNodes = 40000;
 constexpr int64_t kMaxElements = int64_t{1} << 28;
 constexpr uint64_t kMaxConstantBytes = uint64_t{1} << 30;
@@ -29,6 +30,14 @@ bool too_large(const Shape& shape) {
 Outcome Translator::count_call(const std::string& layer) {
   if (++calls_ > kMaxCalls)
     return fail(ErrorCode::unsupported, fmt::format("more than {} calls of layers", kMaxCalls), clean(layer));
+  return {};
+}
+
+Outcome Translator::count_walk(const std::string& model, size_t layers) {
+  walked_ += layers;
+  if (walked_ > kMaxWalked)
+    return fail(ErrorCode::unsupported, fmt::format("models inside models with more than {} layers", kMaxWalked),
+                clean(model));
   return {};
 }
 

@@ -42,6 +42,8 @@ class Translator {
   // The value under another shape; free where it has that shape already.
   Result<ValueId> reshaped(ValueId value, const Shape& shape, const std::string& name);
   Outcome count_call(const std::string& layer);
+  // The layers of a model, once more for each call of it.
+  Outcome count_walk(const std::string& model, size_t layers);
   ValueId constant(const std::string& name, Tensor tensor);
   ValueId constant(const std::string& name, const Tensor& weight, Tensor (*make)(const Tensor&));
 
@@ -49,6 +51,7 @@ class Translator {
   GraphBuilder builder_;
   bool keras3_;
   int calls_ = 0, nodes_ = 0;
+  size_t walked_ = 0;
   uint64_t constant_bytes_ = 0;
   std::map<std::tuple<const Tensor*, Tensor (*)(const Tensor&)>, ValueId> from_weights_;
   std::map<std::pair<ValueId, Shape>, ValueId> reshapes_;

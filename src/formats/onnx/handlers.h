@@ -39,8 +39,10 @@ bool fold_affine(Importer& in, const Item& x, const std::vector<float>& scale, c
 // Two items under one operator with broadcasting, in a common order. Quantised where both are and `output` says how.
 Result<Item> emit_binary(Call& call, std::string_view op, const Item& a, const Item& b,
                          const Quantization& output = {});
-// A scalar as an operand beside `like`.
+// A scalar as an operand beside `like`. Errors: bad_data where `like` holds integers that cannot be this number.
 Result<Item> scalar_like(Importer& in, const Item& like, float value);
+// The same of constant input i, integers without a detour through float32.
+Result<Item> scalar_input(Call& call, size_t i, const Item& like);
 // Operators that move elements of x, lying in `order`, and keep type and number format.
 Result<Items> emit_move(Call& call, std::string_view op, const Item& x, const Order& order, const Attrs& attrs,
                         const std::vector<ValueId>& further = {});

@@ -1,6 +1,7 @@
 #include "formats/onnx/importer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "formats/onnx/handlers.h"
 #include "graph/passes/fold_constants.h"
@@ -277,13 +278,15 @@ std::optional<Quantization> Importer::scale_after(const std::string& name, int d
     const Item* zero = reader->input_size() > 2 ? find(reader->input(2)) : nullptr;
     if (!scale || !scale->constant || scale->constant->dtype != DType::f32 || scale->constant->size() != 1)
       return std::nullopt;
-    int64_t zero_point = -128;  // uint8's 0, the default
+    const float step = scale->constant->as<float>()[0];
+    if (!std::isfinite(step) || step <= 0) return std::nullopt;  // that node refuses it
+    int64_t zero_point = -128;                                   // uint8's 0, the default
     if (reader->input_size() > 2) {
       if (!zero || !zero->constant || zero->constant->size() != 1) return std::nullopt;
       if (zero->type != DType::i8 && zero->type != DType::u8) return std::nullopt;
       zero_point = integers_of(*zero->constant)[0] - (zero->type == DType::u8 ? 128 : 0);
     }
-    Quantization q{{scale->constant->as<float>()[0]}, {static_cast<int32_t>(zero_point)}};
+    Quantization q{{step}, {static_cast<int32_t>(zero_point)}};
     if (result && *result != q) return std::nullopt;
     result = q;
   }

@@ -176,11 +176,12 @@ Result<Items> reciprocal(Call& call) {
   return only(emit_binary(call, "div", one, *x));
 }
 
-// A bound of a clip as an operand for x: in x's own int8 scale where x has one, which is exact because rounding is
-// monotone.
+// A bound of a clip as an operand for x, never NaN: in x's own int8 scale where x has one, which is exact because
+// rounding is monotone.
 Result<Item> bound_like(Importer& in, const Item& x, float bound) {
   if (!in.stored_int8(x)) return scalar_like(in, x, bound);
   const Quantization& q = in.quantization_of(x);
+  if (std::isnan(bound) || !(q.scale[0] > 0)) return damaged(fmt::format("a bound {} in scale {}", bound, q.scale[0]));
   const double scaled = static_cast<double>(bound) / static_cast<double>(q.scale[0]) + q.zero_point[0];
   const auto value = static_cast<int8_t>(std::nearbyint(std::clamp(scaled, -128.0, 127.0)));
   THIMBLE_LET(Item item, in.constant_item(Tensor::from(Shape{}, std::vector<int8_t>{value}), q));
@@ -207,14 +208,28 @@ Result<Item> clip_between(Call& call, const Item& x, float low, float high) {
   return result;
 }
 
-Result<Items> clip(Call& call) {
-  THIMBLE_LET(const Item* x, call.input(0));
-  float bounds[2] = {call.real("min", -kInfinity), call.real("max", kInfinity)};
+Result<Item> clip_integers(Call& call, const Item& x) {
+  if (call.has("min") || call.has("max")) return damaged("bounds in float32 for integers");
+  Item result = x;
   for (size_t i = 1; i <= 2; ++i) {
     if (!call.has_input(i)) continue;
-    THIMBLE_LET(const std::vector<float> value, call.constant_floats(i));
-    if (value.size() != 1) return damaged(fmt::format("bound {} must be one number", i));
-    bounds[i - 1] = value[0];
+    THIMBLE_LET(const Item bound, scalar_input(call, i, x));
+    THIMBLE_LET(result, emit_binary(call, i == 1 ? "maximum" : "minimum", result, bound));
+  }
+  return result;
+}
+
+Result<Items> clip(Call& call) {
+  THIMBLE_LET(const Item* x, call.input(0));
+  if (x->type != DType::f32) return only(clip_integers(call, *x));
+  float bounds[2] = {call.real("min", -kInfinity), call.real("max", kInfinity)};
+  for (size_t i = 1; i <= 2; ++i) {
+    if (call.has_input(i)) {
+      THIMBLE_LET(const std::vector<float> value, call.constant_floats(i));
+      if (value.size() != 1) return damaged(fmt::format("bound {} must be one number", i));
+      bounds[i - 1] = value[0];
+    }
+    if (std::isnan(bounds[i - 1])) return damaged(fmt::format("bound {} is not a number", i));
   }
   return only(clip_between(call, *x, bounds[0], bounds[1]));
 }
@@ -351,10 +366,37 @@ std::optional<Quantization> int8_scale(Call& call, const OpSpec& spec, const std
   return std::nullopt;
 }
 
+namespace {
+
+Result<Item> integer_like(Importer& in, const Item& like, int64_t value) {
+  Tensor tensor = integer_tensor(like.type, {}, {value});
+  if (integers_of(tensor)[0] != value || (like.type == DType::boolean && (value < 0 || value > 1)))
+    return damaged(fmt::format("the number {} beside {}", value, name_of(like.type)));
+  return in.constant_item(std::move(tensor));
+}
+
+}  // namespace
+
 Result<Item> scalar_like(Importer& in, const Item& like, float value) {
   if (like.type == DType::f32) return in.constant_item(Tensor::from(Shape{}, std::vector<float>{value}));
-  const double clamped = std::clamp(static_cast<double>(value), -2147483648.0, 2147483647.0);
-  return in.constant_item(integer_tensor(like.type, {}, {static_cast<int64_t>(clamped)}));
+  // What is no whole number has no integer, nor have NaN, infinities and what int64 cannot hold.
+  if (!(std::abs(value) < 0x1p63f) || value != std::trunc(value))
+    return damaged(fmt::format("the number {} beside {}", value, name_of(like.type)));
+  return integer_like(in, like, static_cast<int64_t>(value));
+}
+
+Result<Item> scalar_input(Call& call, size_t i, const Item& like) {
+  THIMBLE_LET(const Item* given, call.input(i));
+  if (given->constant && like.type != DType::f32 && given->constant->dtype != like.type)
+    return damaged(fmt::format("input {} is {}, expected {}", i, name_of(given->constant->dtype), name_of(like.type)));
+  if (like.type == DType::f32) {
+    THIMBLE_LET(const std::vector<float> values, call.constant_floats(i));
+    if (values.size() != 1) return damaged(fmt::format("input {} must be one number", i));
+    return scalar_like(call.in, like, values[0]);
+  }
+  THIMBLE_LET(const std::vector<int64_t> values, call.constant_integers(i));
+  if (values.size() != 1) return damaged(fmt::format("input {} must be one number", i));
+  return integer_like(call.in, like, values[0]);
 }
 
 Result<Item> emit_unary(Call& call, std::string_view op, const Item& x, const Attrs& attrs) {

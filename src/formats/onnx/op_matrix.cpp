@@ -48,6 +48,9 @@ Result<ValueId> int8_bias(Call& call, const Linear& linear, int64_t channels) {
   Quantization q;
   for (float scale : w.scale) q.scale.push_back(input_scale * scale);
   q.zero_point.resize(q.scale.size(), 0);
+  for (float scale : q.scale)
+    if (!std::isfinite(scale) || scale <= 0)
+      return damaged(fmt::format("input and weights whose scales make {} together, expected a positive number", scale));
   const auto scale_at = [](const Quantization& of, size_t c) { return of.scale[of.per_channel() ? c : 0]; };
   const Item& bias = *linear.bias;
   bool exact = bias.constant->dtype == DType::i32 && (bias.type == DType::i32 || !bias.quantization.empty()) &&
@@ -60,6 +63,8 @@ Result<ValueId> int8_bias(Call& call, const Linear& linear, int64_t channels) {
     sums = integers_of(*bias.constant);
   } else {
     THIMBLE_LET(const std::vector<float> values, bias_values(call, linear, channels));
+    for (float value : values)
+      if (std::isnan(value)) return damaged("a bias that is not a number");
     for (size_t c = 0; c < count; ++c)
       sums[c] = static_cast<int64_t>(std::nearbyint(std::clamp(
           static_cast<double>(values[c]) / static_cast<double>(scale_at(q, c)), -2147483647.0, 2147483647.0)));

@@ -300,10 +300,12 @@ Result<Items> pad(Call& call) {
   if (mode != "constant" && mode != "reflect")
     return refuse(fmt::format("pad mode {}", clean_name(mode)), "use constant, reflect or edge");
   float value = call.real("value", 0);
+  Item scalar;
   if (call.has_input(2)) {
-    THIMBLE_LET(const auto given_value, call.constant_floats(2));
-    if (given_value.size() != 1) return damaged("the value of the padding must be one number");
-    value = given_value[0];
+    THIMBLE_LET(scalar, scalar_input(call, 2, x));
+    value = floats_of(*scalar.constant)[0];
+  } else {
+    THIMBLE_LET(scalar, scalar_like(call.in, x, value));
   }
   const bool plain = mode == "reflect" || value == 0;
   if (!plain || x.type != DType::f32) {
@@ -323,7 +325,6 @@ Result<Items> pad(Call& call) {
   if (mode == "reflect") attrs.set("mode", "reflect");
   std::vector<ValueId> further;
   if (!plain) {
-    THIMBLE_LET(const Item scalar, scalar_like(call.in, x, value));
     THIMBLE_LET(const Item listed, call.in.reshaped(scalar, {1}));
     THIMBLE_LET(const ValueId id, call.in.plain(listed));
     further.push_back(id);

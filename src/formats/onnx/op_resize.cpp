@@ -40,6 +40,7 @@ Result<Resize> read_resize(Call& call, const Item& x) {
   if (sizes.size() != x.rank() && scales.size() != x.rank())
     return damaged(fmt::format("{} scales and {} sizes for {}", scales.size(), sizes.size(), to_string(x.shape)));
   for (size_t i = 0; i < x.rank(); ++i) {
+    if (x.shape[i] < 1) return damaged(fmt::format("an empty input {}", to_string(x.shape)));
     const auto extent = static_cast<double>(x.shape[i]);
     const double wanted =
         sizes.size() == x.rank() ? static_cast<double>(sizes[i]) : std::floor(extent * static_cast<double>(scales[i]));
