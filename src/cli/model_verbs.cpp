@@ -11,6 +11,7 @@ struct Flags {
   std::string model, other, board, input, output, html;
   std::vector<std::string> data;
   CompareOptions compare;
+  DeployOptions deploy;
   bool full = false, sequence = false;
 };
 
@@ -25,7 +26,7 @@ Result<Shown> show_diff(const Flags& flags, Progress& progress) {
     THIMBLE_LET(comparison, diff_models(flags.model, flags.other, paths_of(flags.data), flags.compare, progress));
   } else {
     THIMBLE_LET(const Board board, load_board(flags.board));
-    THIMBLE_LET(comparison, diff_on_board(flags.model, board, paths_of(flags.data), progress));
+    THIMBLE_LET(comparison, diff_on_board(flags.model, board, flags.deploy, paths_of(flags.data), progress));
   }
   return Shown{to_json(comparison), to_text(comparison), comparison.first.has_value()};
 }
@@ -45,7 +46,8 @@ Result<Shown> show_model_run(const Flags& flags, Progress& progress) {
     return fail(ErrorCode::usage, "running a model file needs --input and --output", flags.model,
                 "example: thimble run model.tflite --board host --input in.bin --output out.bin");
   THIMBLE_LET(const Board board, load_board(flags.board.empty() ? "host" : flags.board));
-  THIMBLE_LET(const ModelRun run, run_model(flags.model, board, flags.input, flags.output, flags.sequence, progress));
+  THIMBLE_LET(const ModelRun run,
+              run_model(flags.model, board, flags.deploy, flags.input, flags.output, flags.sequence, progress));
   return Shown{{{"model", flags.model},
                 {"board", board.id},
                 {"samples", run.samples},
@@ -68,7 +70,7 @@ Result<Shown> show_project_run(const Shell& shell, const Flags& flags, Progress&
 
 Result<Shown> show_bench(const Flags& flags, Progress& progress) {
   THIMBLE_LET(const Board board, load_board(flags.board));
-  THIMBLE_LET(const ModelBench b, bench_model(flags.model, board, progress));
+  THIMBLE_LET(const ModelBench b, bench_model(flags.model, board, flags.deploy, progress));
   const FirmwareSizes& s = b.sizes;
   return Shown{
       to_json(b),
@@ -102,6 +104,7 @@ void add_model_verbs(Shell& shell) {
   verb->add_option("other", flags->other, "another form of it");
   verb->add_option("--board", flags->board, "instead of another model: an emulated board, compared with this computer");
   verb->add_option("--data", flags->data, "samples: .npy, one per input, or raw bytes; random ones without");
+  add_deploy_options(verb, flags->deploy);
   verb->add_option("--tolerance", flags->compare.tolerance, "of float32 values, relative to the largest");
   verb->add_option("--min-sqnr", flags->compare.least_sqnr_db, "dB, between numbers of different kinds");
 
@@ -117,12 +120,14 @@ void add_model_verbs(Shell& shell) {
   verb->add_flag("--sequence", flags->sequence, "model file: the samples follow each other in time: state goes on");
   verb->add_option("--output", flags->output, "where the raw bytes of the output tensors go");
   verb->add_flag("--full", flags->full, "project: the whole test split");
+  add_deploy_options(verb, flags->deploy);
 
   verb = add_verb(shell, "bench", "measure a model on an emulated board: instructions, RAM, flash",
                   "thimble bench model.tflite --board mps2-an386 --json", false,
                   [flags](Progress& progress) { return show_bench(*flags, progress); });
   verb->add_option("model", flags->model, "a model file (.tflite, .onnx, .h5, .keras)")->required();
   verb->add_option("--board", flags->board, "an emulated board (thimble boards lists them)")->required();
+  add_deploy_options(verb, flags->deploy);
 }
 
 }  // namespace thimble

@@ -15,6 +15,7 @@ struct Flags {
   std::string template_name = "keyword", folder, board, model, output, labels;
   std::vector<std::string> calibration;
   QuantizeOptions quantize;
+  DeployOptions deploy;
   bool header = false, fresh = false, resume = false, full = false;
 };
 
@@ -182,7 +183,7 @@ Result<Shown> show_build(const Shell& shell, const Flags& flags, Progress& progr
     THIMBLE_LET(const Board board, load_board(flags.board));
     const Path folder = flags.output.empty() ? Path(Path(flags.model).replace_extension().string() + "-" + board.id)
                                              : Path(flags.output);
-    THIMBLE_LET(const FirmwareImage image, build_model(flags.model, board, folder));
+    THIMBLE_LET(const FirmwareImage image, build_model(flags.model, board, flags.deploy, folder));
     return shown_image(image);
   }
   THIMBLE_LET(Workspace workspace, open_project(shell, progress));
@@ -252,6 +253,7 @@ void add_project_verbs(Shell& shell) {
   verb = add("build", "build the firmware", "thimble build --project my-words --board netduinoplus2", show_build);
   verb->add_option("model", flags->model, "a model file of any kind: a firmware of tensors in and out");
   verb->add_option("--output", flags->output, "model file: the firmware's folder (default: <model>-<board>)");
+  add_deploy_options(verb, flags->deploy);
   board_flag(verb);
   verb = add("all", "every step, to the emulated board and the report", "thimble all --project my-words", show_all);
   board_flag(verb);

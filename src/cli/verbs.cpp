@@ -12,6 +12,16 @@ CLI::App* add_verb(Shell& shell, const std::string& name, const std::string& wha
   return verb;
 }
 
+void add_deploy_options(CLI::App* verb, DeployOptions& deploy) {
+  std::map<std::string, Optimize> names;
+  for (size_t i = 0; i < std::size(kOptimizeNames); ++i) names.emplace(kOptimizeNames[i], static_cast<Optimize>(i));
+  verb->add_option("--optimize", deploy.optimize, "on a board: balanced, speed, flash or ram; the bytes are the same")
+      ->transform(CLI::CheckedTransformer(std::move(names)))
+      ->option_text("balanced|speed|flash|ram");
+  verb->add_option("--flash", deploy.flash_budget_bytes, "on a board: bytes of flash that may be spent for speed")
+      ->check(CLI::PositiveNumber);
+}
+
 Result<Workspace> open_project(const Shell& shell, Progress& progress) {
   THIMBLE_LET(Project project, load_project(shell.project));
   return Workspace(std::move(project), progress);

@@ -9,6 +9,7 @@
 
 #include "cli/terminal.h"
 #include "core/result.h"
+#include "project/model_tools.h"
 #include "project/workspace.h"
 
 namespace thimble {
@@ -30,6 +31,9 @@ struct Shell {
 // Adds a verb with --json and, when of_project, --project. parent: the verb it belongs to; null = the program.
 CLI::App* add_verb(Shell& shell, const std::string& name, const std::string& what, const std::string& example,
                    bool of_project, std::function<Result<Shown>(Progress&)> run, CLI::App* parent = nullptr);
+
+// --optimize and the budgets.
+void add_deploy_options(CLI::App* verb, DeployOptions& deploy);
 
 Result<Workspace> open_project(const Shell& shell, Progress& progress);
 

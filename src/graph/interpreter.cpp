@@ -69,7 +69,7 @@ auto with_type(DType dtype, const Body& body) {
 
 }  // namespace
 
-Result<Interpreter> Interpreter::make(const Graph& graph, std::string_view isa) {
+Result<Interpreter> Interpreter::make(const Graph& graph, const KernelForm& form) {
   THIMBLE_TRY(verify(graph));
   Interpreter result;
   result.graph_ = graph;
@@ -90,7 +90,7 @@ Result<Interpreter> Interpreter::make(const Graph& graph, std::string_view isa) 
     if (!node.op->lower)
       return fail(ErrorCode::unsupported, fmt::format("{} has no kernel: {}", node.op->name, node.op->lower.reason()),
                   node.name);
-    THIMBLE_LET(step.calls, lower_node({result.graph_, node, isa}));
+    THIMBLE_LET(step.calls, lower_node({result.graph_, node, form}));
     for (KernelCall& call : step.calls) call.layer = node.name;
   }
   result.reset();

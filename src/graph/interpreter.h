@@ -13,7 +13,7 @@ namespace thimble {
 class Interpreter {
  public:
   // Errors: those of verify and of the ops' lowering (unsupported, naming the layer).
-  static Result<Interpreter> make(const Graph& graph, std::string_view isa = "portable");
+  static Result<Interpreter> make(const Graph& graph, const KernelForm& form = {});
 
   const Graph& graph() const { return graph_; }
   // The bytes of any value: inputs are written before a run, everything is read after it.

@@ -3,6 +3,7 @@
 // stores them and the emitter writes them as C++. So one description has one meaning in all four.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -20,12 +21,34 @@ struct ScratchBytes {
 // A value of the graph (input or output), constant data made for this call, or scratch memory that lives during it.
 using Operand = std::variant<ValueId, Tensor, ScratchBytes>;
 
+// Which kernels a lowering may choose from, and what they may spend.
+struct KernelForm {
+  // The core's instructions: "portable" (the reference kernels only), "scalar" (blocks for cores without vector
+  // instructions), "arm_dsp" (Cortex-M4, M7, M33), "arm_mve" (Cortex-M55, M85).
+  std::string_view isa = "portable";
+  bool wide_weights = false;  // int8 weights may be stored as int16: twice the flash, fewer instructions
+  bool scratch = true;        // may use scratch memory that a slower kernel does without
+  bool operator==(const KernelForm&) const = default;
+};
+
+// What a call allows of its arena operands `input` and `output` (indices of operands), by the order in which the kernel
+// reads and writes. Without it they share no byte.
+struct Overlap {
+  size_t input = 0, output = 0;
+  // The output may begin this many bytes (0 or more) before the input, or anywhere further below; at the same place
+  // where it is 0.
+  int64_t distance = 0;
+  bool exact = false;  // only at the same place (distance is 0)
+};
+
 struct KernelCall {
   std::string kernel;             // as in device/kernels/kernels.def: "conv2d_s8"
   std::vector<int32_t> params;    // the kernel's parameter struct, in declaration order
   std::string_view param_names;   // "input_h, input_w, ..."
   std::vector<Operand> operands;  // in the kernel's argument order
   std::string layer;              // the node's name
+  std::optional<Overlap> overlap;
+  int64_t instructions = 0;  // estimated, on the core the kernel is written for; 0 where nobody has looked
 
   template <class Params>
   static KernelCall make(std::string kernel, const Params& values) {

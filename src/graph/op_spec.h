@@ -149,7 +149,7 @@ struct TfliteMapping {
 struct LowerArgs {
   const Graph& graph;
   const Node& node;
-  std::string_view isa;  // "portable", later "arm_dsp", "arm_mve" ...
+  KernelForm form = {};  // a lowering without that form gives the next simpler one, at last the portable kernel
 };
 using LowerFn = std::function<Result<std::vector<KernelCall>>(const LowerArgs&)>;
 

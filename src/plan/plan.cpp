@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <map>
 
-#include "device/kernels/copy.h"
 #include "device/runtime/plan_format.h"
 #include "graph/kernel_table.h"
 #include "graph/op_spec.h"
 #include "plan/arena.h"
+#include "plan/forms.h"
 
 namespace thimble {
 
@@ -53,33 +53,12 @@ Outcome check_against_kernel(const KernelCall& call) {
   return {};
 }
 
-// An alias of state is a copy: the state may change while the alias is still read.
-bool shares_memory(const Graph& graph, const Node& node) {
-  return node.op->traits.alias && !graph[node.inputs[0]].initial;
-}
-
-Result<std::vector<KernelCall>> copy_of_state(const Graph& graph, const Node& node) {
-  THIMBLE_LET(const int64_t bytes, bytes_of(graph[node.inputs[0]]));
-  KernelCall call = KernelCall::make("copy_bytes", device::CopyBytesParams{static_cast<int32_t>(bytes)});
-  call.operand(node.inputs[0]).operand(node.outputs[0]);
-  return std::vector{std::move(call)};
-}
-
-Result<LoweredGraph> lower_nodes(const Graph& graph, std::string_view isa) {
+Result<LoweredGraph> lower_nodes(const Graph& graph, const PlanOptions& options) {
+  THIMBLE_LET(std::vector<LoweredNode> nodes, choose_forms(graph, options));
   LoweredGraph lowered;
-  lowered.calls_of_node.resize(graph.nodes.size(), 0);
-  for (size_t n = 0; n < graph.nodes.size(); ++n) {
-    const Node& node = graph.nodes[n];
-    if (shares_memory(graph, node)) continue;
-    if (!node.op->lower && !node.op->traits.alias)
-      return fail(ErrorCode::unsupported,
-                  fmt::format("{} has no device kernel: {}", node.op->name, node.op->lower.reason()), node.name,
-                  "fold or quantise the model first, or replace this layer; `thimble ops` lists what runs on a device");
-    THIMBLE_LET(std::vector<KernelCall> calls,
-                node.op->traits.alias ? copy_of_state(graph, node) : lower_node({graph, node, isa}));
-    lowered.calls_of_node[n] = calls.size();
-    for (KernelCall& call : calls) {
-      call.layer = node.name;
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    lowered.calls_of_node.push_back(nodes[n].calls.size());
+    for (KernelCall& call : nodes[n].calls) {
       THIMBLE_TRY(check_against_kernel(call));
       lowered.calls.push_back(std::move(call));
       lowered.node_of_call.push_back(n);
@@ -332,7 +311,7 @@ bool lies_in_a_living_tensor(const Plan& plan, const OperandRef& ref, int call) 
 
 Result<Plan> make_plan(const Graph& graph, const PlanOptions& options) {
   THIMBLE_TRY(verify(graph));
-  THIMBLE_LET(LoweredGraph lowered, lower_nodes(graph, options.isa));
+  THIMBLE_LET(LoweredGraph lowered, lower_nodes(graph, options));
   return PlanBuilder(graph, options, std::move(lowered)).build();
 }
 

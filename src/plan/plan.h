@@ -65,8 +65,15 @@ struct Plan {
   uint32_t signal_fingerprint = 0;
 };
 
+// What a plan spends flash and RAM for.
+enum class Optimize { balanced, speed, flash, ram };
+inline constexpr std::string_view kOptimizeNames[] = {"balanced", "speed", "flash", "ram"};
+inline std::string_view name_of(Optimize optimize) { return kOptimizeNames[static_cast<size_t>(optimize)]; }
+
 struct PlanOptions {
-  std::string isa = "portable";
+  std::string isa = "portable";  // KernelForm::isa
+  Optimize optimize = Optimize::balanced;
+  int64_t flash_budget_bytes = 0;  // of the whole firmware; 0: what `optimize` finds worth it
   uint32_t signal_fingerprint = 0;
 };
 

@@ -114,12 +114,12 @@ Result<Comparison> diff_models(const Path& a, const Path& b, const std::vector<P
   return compare_graphs(first.graph, second.graph, samples, options);
 }
 
-Result<Comparison> diff_on_board(const Path& model, const Board& board, const std::vector<Path>& data,
-                                 Progress& progress) {
+Result<Comparison> diff_on_board(const Path& model, const Board& board, const DeployOptions& deploy,
+                                 const std::vector<Path>& data, Progress& progress) {
   THIMBLE_LET(const ImportedModel imported, read_model_file(model));
   const Graph graph = with_all_outputs(imported.graph);
   THIMBLE_LET(const Samples samples, samples_or_random(graph, data, progress));
-  THIMBLE_LET(Plan plan, make_plan(graph, {}));
+  THIMBLE_LET(Plan plan, make_plan(graph, plan_options(board, deploy)));
   plan.model = model.stem().string();
   THIMBLE_LET(Interpreter host, Interpreter::make(graph));
   std::vector<uint8_t> inputs;
@@ -128,7 +128,7 @@ Result<Comparison> diff_on_board(const Path& model, const Board& board, const st
     inputs.insert(inputs.end(), sample.begin(), sample.end());
   }
   THIMBLE_LET(const auto runner, make_runner({.app = App::tensor, .plan = plan}, board,
-                                             firmware_cache("diff-" + imported.hash, board, App::tensor)));
+                                             firmware_cache("diff-" + imported.hash, board, deploy, App::tensor)));
   THIMBLE_LET(const RunLog log, runner->run_tensors(inputs, progress));
   std::vector<LayerJudge> judges;
   for (ValueId id : graph.outputs) judges.emplace_back(graph[id], graph[id]);

@@ -22,7 +22,7 @@ Result<Comparison> diff_models(const Path& a, const Path& b, const std::vector<P
                                const CompareOptions& options, Progress& progress);
 
 // The host against a board that runs the model with every layer as an output: bytes must be equal.
-Result<Comparison> diff_on_board(const Path& model, const Board& board, const std::vector<Path>& data,
-                                 Progress& progress);
+Result<Comparison> diff_on_board(const Path& model, const Board& board, const DeployOptions& deploy,
+                                 const std::vector<Path>& data, Progress& progress);
 
 }  // namespace thimble

@@ -111,8 +111,9 @@ Result<EmittedModel> compile_model(const Path& model, const Path& folder) {
   return emitted;
 }
 
-Result<FirmwareImage> build_model(const Path& model, const Board& board, const Path& folder) {
-  THIMBLE_LET(LoadedModel loaded, load_model_file(model));
+Result<FirmwareImage> build_model(const Path& model, const Board& board, const DeployOptions& deploy,
+                                  const Path& folder) {
+  THIMBLE_LET(LoadedModel loaded, load_model_file(model, plan_options(board, deploy)));
   return build_firmware({.app = App::tensor, .plan = std::move(loaded.plan)}, board, folder);
 }
 

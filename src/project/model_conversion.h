@@ -40,6 +40,7 @@ Outcome write_library(const EmittedModel& emitted, const Path& folder);
 Result<EmittedModel> compile_model(const Path& model, const Path& folder);
 
 // A firmware that reads input tensors and writes output tensors.
-Result<FirmwareImage> build_model(const Path& model, const Board& board, const Path& folder);
+Result<FirmwareImage> build_model(const Path& model, const Board& board, const DeployOptions& deploy,
+                                  const Path& folder);
 
 }  // namespace thimble

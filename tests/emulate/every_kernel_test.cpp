@@ -58,7 +58,14 @@ Everything every_case(DType dtype) {
   return all;
 }
 
-class EveryKernel : public testing::TestWithParam<DType> {
+struct Setting {
+  std::string board;
+  DType dtype;
+  bool own_kernels = false;   // those of the board's core, not the portable ones
+  bool wide_weights = false;  // as int16
+};
+
+class EveryKernel : public testing::TestWithParam<Setting> {
  protected:
   void SetUp() override {
     SKIP_WITHOUT("arm-none-eabi-g++");
@@ -66,20 +73,34 @@ class EveryKernel : public testing::TestWithParam<DType> {
   }
 };
 
+std::string setting_name(const testing::TestParamInfo<Setting>& info) {
+  std::string name = fmt::format("{}_{}_{}{}", info.param.board, name_of(info.param.dtype),
+                                 info.param.own_kernels ? "own" : "portable", info.param.wide_weights ? "_wide" : "");
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+
 }  // namespace
 
-INSTANTIATE_TEST_SUITE_P(Types, EveryKernel, testing::Values(DType::i8, DType::f32),
-                         [](const auto& info) { return std::string(name_of(info.param)); });
+// Boards with memory for everything at once.
+INSTANTIATE_TEST_SUITE_P(Settings, EveryKernel,
+                         testing::Values(Setting{"mps2-an386", DType::i8}, Setting{"mps2-an386", DType::f32},
+                                         Setting{"mps2-an386", DType::i8, true},
+                                         Setting{"mps2-an386", DType::i8, true, true}),
+                         setting_name);
 
 TEST_P(EveryKernel, GivesTheHostsBytesOnTheEmulatedCore) {
-  const Everything all = every_case(GetParam());
+  const Everything all = every_case(GetParam().dtype);
   ASSERT_GT(all.cases, 40);
-  const auto plan = make_plan(all.graph, {});
+  const Board board = *load_board(GetParam().board);
+  PlanOptions options;
+  if (GetParam().own_kernels) options.isa = board.isa;
+  if (GetParam().wide_weights) options.flash_budget_bytes = board.flash.length_bytes;
+  const auto plan = make_plan(all.graph, options);
   ASSERT_TRUE(plan) << to_string(plan.error());
   FirmwareSpec spec{.app = App::tensor, .plan = *plan};
   const auto host = (*make_host_runner(spec))->run_tensors(all.inputs, silent_progress());
   ASSERT_TRUE(host) << to_string(host.error());
-  const Board board = *load_board("mps2-an386");  // the one with memory for everything at once
   for (const ModelForm form : {ModelForm::compiled, ModelForm::bundle}) {
     spec.form = form;
     const auto runner = make_runner(spec, board, Path(testing::TempDir()) / "thimble_emulate" / board.id);

@@ -72,7 +72,7 @@ Outcome lower_as(const Subject& subject, DType dtype) {
   Graph graph = by_rule ? quantized_graph(subject, draw_inputs(subject.test, 1), dtype) : float_graph(typed, inputs);
   add_scales(graph);
   THIMBLE_TRY(verify(graph));
-  THIMBLE_LET(const std::vector<KernelCall> calls, lower_node({graph, graph.nodes[0], "portable"}));
+  THIMBLE_LET(const std::vector<KernelCall> calls, lower_node({graph, graph.nodes[0]}));
   for (const KernelCall& call : calls)
     if (!find_kernel(call.kernel)) return fail(ErrorCode::internal, "there is no kernel " + call.kernel);
   // Without inputs its type is that of its result.

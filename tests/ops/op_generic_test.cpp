@@ -168,6 +168,26 @@ void expect_close_to_float(const Subject& subject, DType dtype, double steps) {
 
 }  // namespace
 
+// The kernels that a core gets instead of the portable ones differ in speed alone.
+TEST_P(EveryCase, EveryFormGivesThePortableKernelsBytes) {
+  const Subject& subject = GetParam();
+  if (subject.test.training || !subject.op->lower || !subject.op->quantize) GTEST_SKIP() << "no integer kernels";
+  for (const DType dtype : {DType::i8, DType::i16})
+    for (uint64_t seed = 20; seed < 23; ++seed) {
+      const Values inputs = draw_inputs(subject.test, seed);
+      const Graph graph = quantized_graph(subject, inputs, dtype);
+      const auto bytes = input_bytes(graph, inputs);
+      const auto portable = run_kernels(graph, bytes);
+      if (!portable) continue;
+      for (const KernelForm& form : special_forms()) {
+        const auto own = run_kernels(graph, bytes, false, form);
+        ASSERT_TRUE(own) << to_string(own.error());
+        ASSERT_EQ(*own, *portable) << form.isa << (form.wide_weights ? ", wide weights" : "")
+                                   << (form.scratch ? "" : ", no scratch") << ", seed " << seed;
+      }
+    }
+}
+
 TEST_P(EveryCase, Int8KernelStaysCloseToFloat) {
   const Subject& subject = GetParam();
   if (subject.test.training) GTEST_SKIP() << "kernels only infer";

@@ -235,9 +235,17 @@ Values representable_inputs(const Graph& graph, const Values& inputs) {
   return result;
 }
 
+std::vector<KernelForm> special_forms() {
+  std::vector<KernelForm> forms;
+  for (const std::string_view isa : {"scalar", "arm_dsp", "arm_mve"})
+    for (const bool wide : {false, true})
+      for (const bool scratch : {false, true}) forms.push_back({isa, wide, scratch});
+  return forms;
+}
+
 Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
                                                         const std::vector<std::vector<std::byte>>& inputs,
-                                                        bool in_place) {
+                                                        bool in_place, const KernelForm& form) {
   const Node& node = graph.nodes[0];
   std::map<ValueId, Guarded> memory;
   const auto place = [&](ValueId id) -> Guarded& {
@@ -253,7 +261,7 @@ Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
   if (node.op->traits.alias) {
     std::ranges::copy(inputs[0], place(node.outputs[0]).data());
   } else {
-    THIMBLE_LET(calls, (*node.op->lower)({graph, node, "portable"}));
+    THIMBLE_LET(calls, (*node.op->lower)({graph, node, form}));
   }
   for (KernelCall& call : calls) {
     std::vector<void*> operands;

@@ -52,7 +52,10 @@ Values representable_inputs(const Graph& graph, const Values& inputs);
 // output takes input 0's memory. Errors: those of lower and of the kernel table, and writes outside an operand.
 Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
                                                         const std::vector<std::vector<std::byte>>& inputs,
-                                                        bool in_place = false);
+                                                        bool in_place = false, const KernelForm& form = {});
+
+// Every form of the kernels that a core may get, but the portable one.
+std::vector<KernelForm> special_forms();
 
 // Whether the op allows its output to take input 0's memory and that is as large.
 bool can_run_in_place(const Graph& graph);

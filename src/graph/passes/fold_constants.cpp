@@ -98,7 +98,7 @@ std::optional<std::map<ValueId, Tensor>> compute(const Graph& part, FoldBudget& 
     return results;
   }
   if (!node.op->lower) return std::nullopt;
-  auto calls = lower_node({part, node, "portable"});
+  auto calls = lower_node({part, node});
   if (!calls || !run_calls(part, *calls, results)) return std::nullopt;
   return results;
 }
