@@ -60,6 +60,11 @@ class OnnxSample {
     return *this;
   }
 
+  OnnxSample& drop_outputs(int node) {
+    model_.mutable_graph()->mutable_node(node)->clear_output();
+    return *this;
+  }
+
   onnx::ModelProto& proto() { return model_; }
   std::vector<uint8_t> bytes() const {
     const std::string text = model_.SerializeAsString();

@@ -158,6 +158,18 @@ TEST(OnnxHostile, StructuresThatCannotBe) {
   EXPECT_EQ(error_of(OnnxSample().input("x", {1, 4}).node("Relu", {"x"}, {"y"}).output("z")).code, ErrorCode::bad_data);
   error_of(OnnxSample().input("x", {1, 4}).node("Relu", {}, {"y"}).output("y"));
   error_of(OnnxSample().input("x", {1, 4}).output("x"));
+  // Nodes that write nothing, whose handlers would look at their output.
+  for (const char* op : {"Concat", "Conv", "MatMul", "Resize", "MaxPool", "Relu"})
+    EXPECT_EQ(error_of(OnnxSample()
+                           .input("x", {1, 1, 2, 2})
+                           .floats("w", {1, 1, 1, 1}, {1})
+                           .node("Relu", {"x"}, {"y"})
+                           .node(op, {"x", "w"}, {"gone"})
+                           .drop_outputs(1)
+                           .output("y"))
+                  .code,
+              ErrorCode::bad_data)
+        << op;
   error_of(relu({1, int64_t{1} << 40}));
   error_of(relu({1, -5}));
   error_of(relu(std::vector<int64_t>(64, 1)));

@@ -85,7 +85,7 @@ Outcome Importer::check_operators() const {
   std::string first;
   for (int i = 0; i < model_.graph().node_size() && names.size() < kMaxNamed; ++i) {
     const auto& node = model_.graph().node(i);
-    if (node.input_size() > kMaxPorts || node.output_size() > kMaxPorts)
+    if (node.input_size() > kMaxPorts || node.output_size() > kMaxPorts || node.output_size() == 0)
       return fail(ErrorCode::bad_data, fmt::format("{} inputs and {} outputs", node.input_size(), node.output_size()),
                   describe(node, i));
     const bool known =
