@@ -1,7 +1,7 @@
 # A newcomer's commands. Everything else is CMake: see CMakePresets.json and CONTRIBUTING.md.
 BUILD ?= build
 
-.PHONY: all demo test check bench format clean
+.PHONY: all demo test check bench budgets format clean
 all: $(BUILD)/build.ninja
 	cmake --build $(BUILD) --target thimble
 
@@ -19,6 +19,11 @@ check: packages-test $(BUILD)/build.ninja
 bench: packages-test
 	cmake -S . -B $(BUILD)-bench -G Ninja -DTHIMBLE_BENCH=ON -DTHIMBLE_TESTS=OFF
 	cmake --build $(BUILD)-bench
+
+# Measures the reference models on every core anew: bench/budgets.json and docs/budgets.md.
+budgets: packages-test $(BUILD)/build.ninja
+	cmake --build $(BUILD) --target test_budgets
+	THIMBLE_WRITE_BUDGETS=1 $(BUILD)/tests/test_budgets
 
 format: packages-test
 	scripts/check_format.sh --fix

@@ -1,6 +1,7 @@
 // inspect, run, bench: verbs that take a model file. run without one works from a project.
 #include "cli/summary.h"
 #include "cli/verbs.h"
+#include "project/model_bench.h"
 #include "project/model_compare.h"
 
 namespace thimble {
@@ -71,16 +72,7 @@ Result<Shown> show_project_run(const Shell& shell, const Flags& flags, Progress&
 Result<Shown> show_bench(const Flags& flags, Progress& progress) {
   THIMBLE_LET(const Board board, load_board(flags.board));
   THIMBLE_LET(const ModelBench b, bench_model(flags.model, board, flags.deploy, progress));
-  const FirmwareSizes& s = b.sizes;
-  return Shown{
-      to_json(b),
-      fmt::format(
-          "{} on {}\n  MACs          {}\n  instructions  {}  ({:.2f} per MAC)\n  RAM           {} bytes: arena {}, "
-          "state {}, stack {}\n  flash         {} bytes: code {}, weights {}, tables {}\n  measured      {}",
-          b.model, b.board, b.macs, b.instructions,
-          b.macs > 0 ? static_cast<double>(b.instructions) / static_cast<double>(b.macs) : 0,
-          s.arena + s.state + b.stack_bytes, s.arena, s.state, b.stack_bytes, s.flash, s.code, s.weights, s.tables,
-          b.elf.string())};
+  return Shown{to_json(b), to_text(b)};
 }
 
 }  // namespace

@@ -18,6 +18,8 @@ void add_deploy_options(CLI::App* verb, DeployOptions& deploy) {
   verb->add_option("--optimize", deploy.optimize, "on a board: balanced, speed, flash or ram; the bytes are the same")
       ->transform(CLI::CheckedTransformer(std::move(names)))
       ->option_text("balanced|speed|flash|ram");
+  verb->add_flag_callback(
+      "--bundle", [&deploy] { deploy.form = ModelForm::bundle; }, "on a board: the model as a bundle, not compiled in");
   verb->add_option("--flash", deploy.flash_budget_bytes, "on a board: bytes of flash that may be spent for speed")
       ->check(CLI::PositiveNumber);
 }

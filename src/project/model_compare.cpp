@@ -127,7 +127,7 @@ Result<Comparison> diff_on_board(const Path& model, const Board& board, const De
     const std::vector<uint8_t> sample = bytes_of(graph, samples, host, s);
     inputs.insert(inputs.end(), sample.begin(), sample.end());
   }
-  THIMBLE_LET(const auto runner, make_runner({.app = App::tensor, .plan = plan}, board,
+  THIMBLE_LET(const auto runner, make_runner({.app = App::tensor, .plan = plan, .form = deploy.form}, board,
                                              firmware_cache("diff-" + imported.hash, board, deploy, App::tensor)));
   THIMBLE_LET(const RunLog log, runner->run_tensors(inputs, progress));
   std::vector<LayerJudge> judges;

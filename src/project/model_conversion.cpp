@@ -114,7 +114,7 @@ Result<EmittedModel> compile_model(const Path& model, const Path& folder) {
 Result<FirmwareImage> build_model(const Path& model, const Board& board, const DeployOptions& deploy,
                                   const Path& folder) {
   THIMBLE_LET(LoadedModel loaded, load_model_file(model, plan_options(board, deploy)));
-  return build_firmware({.app = App::tensor, .plan = std::move(loaded.plan)}, board, folder);
+  return build_firmware({.app = App::tensor, .plan = std::move(loaded.plan), .form = deploy.form}, board, folder);
 }
 
 }  // namespace thimble

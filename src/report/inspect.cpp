@@ -5,7 +5,7 @@
 #include <set>
 
 #include "graph/op_spec.h"
-#include "report/page.h"
+#include "report/table.h"
 
 namespace thimble {
 
@@ -86,8 +86,6 @@ nlohmann::json json_of(const std::vector<BoardFit>& boards) {
 
 // ---- text
 
-using page::grouped;
-
 std::string describe(const Quantization& quantization) {
   if (quantization.empty()) return "";
   if (quantization.per_channel())
@@ -115,27 +113,8 @@ std::string describe_weights(const InspectedLayer& layer) {
   return "";
 }
 
-using Row = std::vector<std::string>;
-
-// Columns as wide as their widest cell; those named in `right` hold numbers.
-std::string table_text(const std::vector<Row>& rows, const std::set<size_t>& right) {
-  std::vector<size_t> widths(rows.at(0).size(), 0);
-  for (const Row& row : rows)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i)
-      line +=
-          right.contains(i) ? fmt::format("{:>{}}  ", row[i], widths[i]) : fmt::format("{:<{}}  ", row[i], widths[i]);
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + '\n';
-  }
-  return text;
-}
-
 std::string layer_table(const Inspection& inspection) {
-  std::vector<Row> rows = {
+  std::vector<TableRow> rows = {
       {"layer", "op", "input", "output", "type", "output quantisation", "weights", "weight bytes", "MACs"}};
   for (const InspectedLayer& layer : inspection.layers)
     rows.push_back({layer.name, layer.op, flowing_shapes(layer.inputs), flowing_shapes(layer.outputs),

@@ -9,12 +9,12 @@
 #include "report/inspect.h"
 #include "report/page.h"
 #include "report/svg.h"
+#include "report/table.h"
 
 namespace thimble {
 
 namespace {
 
-using page::grouped;
 using svg::escape;
 
 constexpr double kBoxWidth = 420, kBoxHeight = 40, kGap = 22, kLeft = 40, kLane = 12;

@@ -20,6 +20,5 @@ std::string cell(std::string_view text, bool number = false);
 std::string table(std::span<const std::string> columns, std::span<const std::vector<std::string>> rows);
 
 // 1234567 as "1,234,567".
-std::string grouped(int64_t number);
 
 }  // namespace thimble::page

@@ -1,0 +1,143 @@
+// What each reference model costs on each core: measured, compared with bench/budgets.json and, byte for byte, with
+// TensorFlow Lite Micro's outputs. `make budgets` measures anew and writes bench/budgets.json and docs/budgets.md.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/files.h"
+#include "core/process.h"
+#include "project/model_bench.h"
+#include "report/table.h"
+
+namespace thimble {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr double kTolerance = 1.02;
+constexpr const char* kModels[] = {"kws", "vww", "ic", "ad"};
+
+struct Setting {
+  std::string board, mode;
+  DeployOptions deploy;
+};
+
+std::vector<Setting> settings() {
+  std::vector<Setting> all;
+  for (size_t i = 0; i < std::size(kOptimizeNames); ++i)
+    all.push_back({"mps2-an386", std::string(kOptimizeNames[i]), {.optimize = static_cast<Optimize>(i)}});
+  return all;
+}
+
+Path shared_data() {
+  const char* given = std::getenv("THIMBLE_SHARED_DATA");
+  return given ? Path(given) : Path(THIMBLE_SOURCE_DIR) / "../shared/data";
+}
+Path model_file(const std::string& model, std::string_view end) {
+  return shared_data() / "models/mlperf_tiny" / (model + "_int8" + std::string(end));
+}
+
+json costs_of(const ModelBench& b) {
+  return {
+      {"instructions", b.instructions}, {"arena", b.sizes.arena}, {"stack", b.stack_bytes}, {"flash", b.sizes.flash}};
+}
+
+// One line of the table: a model in a setting.
+std::string row(const std::string& board, const std::string& model, const std::string& mode, const json& costs) {
+  return fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", board, model, mode, grouped(costs.at("instructions")),
+                     grouped(costs.at("arena")), grouped(costs.at("stack")), grouped(costs.at("flash")));
+}
+
+std::string table_of(const json& budgets) {
+  std::string text =
+      "# What the reference models cost\n\nMLPerf Tiny's int8 models (KWS, VWW, IC, AD) on emulated cores, in bytes "
+      "and "
+      "instructions per inference (QEMU `-icount`;\nthey are not cycles). Arena holds input, output, state and "
+      "scratch; "
+      "stack is the high-water mark of an inference; flash is\nthe whole of a firmware that fills the input, infers "
+      "and "
+      "halts. The output bytes are TensorFlow Lite Micro's in every row.\nMade by `make budgets`; the tests fail when "
+      "a "
+      "figure grows by more than 2 %. One row anew: `thimble bench MODEL --board BOARD\n--optimize MODE`.\n\n"
+      "| board | model | optimize | instructions | arena | stack | flash |\n|---|---|---|---|---|---|---|\n";
+  for (const auto& [board, models] : budgets.items())
+    for (const char* model : kModels)
+      if (models.contains(model))
+        for (const auto& [mode, costs] : models.at(model).items()) text += row(board, model, mode, costs);
+  return text;
+}
+
+json read_budgets() {
+  const auto text = read_text(Path(THIMBLE_SOURCE_DIR) / "bench/budgets.json");
+  return text ? json::parse(*text) : json::object();
+}
+
+class Budgets : public testing::TestWithParam<Setting> {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(model_file("kws", ".tflite")))
+      GTEST_SKIP() << "the reference models are not there: set THIMBLE_SHARED_DATA";
+    board_ = load_board(GetParam().board).value();
+    for (const std::string& program : {board_.toolchain + "g++", std::string("qemu-system-arm")})
+      if (!find_program(program)) GTEST_SKIP() << program << " is not installed";
+  }
+  Board board_;
+};
+
+std::string setting_name(const testing::TestParamInfo<Setting>& info) {
+  std::string name = info.param.board + "_" + info.param.mode;
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+
+}  // namespace
+
+INSTANTIATE_TEST_SUITE_P(Settings, Budgets, testing::ValuesIn(settings()), setting_name);
+
+TEST_P(Budgets, AreKept) {
+  const auto& [board, mode, deploy] = GetParam();
+  json budgets = read_budgets();
+  const bool writing = std::getenv("THIMBLE_WRITE_BUDGETS") != nullptr;
+  for (const std::string model : kModels) {
+    SCOPED_TRACE(model);
+    const auto bench = bench_model(model_file(model, ".tflite"), board_, deploy, silent_progress());
+    ASSERT_TRUE(bench) << to_string(bench.error());
+    const json costs = costs_of(*bench);
+    fmt::print("{}", row(board, model, mode, costs));
+    if (writing) {
+      budgets[board][model][mode] = costs;
+      continue;
+    }
+    ASSERT_TRUE(budgets.contains(board) && budgets[board].contains(model) && budgets[board][model].contains(mode))
+        << "bench/budgets.json has no such row: make budgets";
+    for (const auto& [what, most] : budgets[board][model][mode].items())
+      EXPECT_LE(costs.at(what).get<double>(), most.get<double>() * kTolerance) << what;
+  }
+  if (!writing) return;
+  ASSERT_TRUE(write_text(Path(THIMBLE_SOURCE_DIR) / "bench/budgets.json", budgets.dump(2) + "\n"));
+}
+
+TEST_P(Budgets, BytesAreTensorFlowLiteMicros) {
+  const auto& [board, mode, deploy] = GetParam();
+  for (const std::string model : kModels) {
+    const Path output = Path(testing::TempDir()) / fmt::format("budgets-{}-{}-{}.bin", board, model, mode);
+    const auto run = run_model(model_file(model, ".tflite"), board_, deploy, model_file(model, ".in.bin"), output,
+                               false, silent_progress());
+    ASSERT_TRUE(run) << to_string(run.error());
+    EXPECT_EQ(read_bytes(output).value(), read_bytes(model_file(model, ".out.bin")).value()) << model;
+  }
+}
+
+TEST(BudgetsTable, OfTheDocumentsIsThatOfTheBudgets) {
+  const std::string table = table_of(read_budgets());
+  const Path file = Path(THIMBLE_SOURCE_DIR) / "docs/budgets.md";
+  if (std::getenv("THIMBLE_WRITE_BUDGETS")) {
+    ASSERT_TRUE(write_text(file, table));
+  }
+  EXPECT_EQ(read_text(file).value(), table) << "make budgets";
+}
+
+}  // namespace thimble
