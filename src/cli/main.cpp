@@ -21,20 +21,22 @@ void catch_signals() {
   action.sa_handler = on_interrupt;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  // Both are errors of a write, and are reported as such.
+  // Both are errors of a write.
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);
 }
 
+// A reader that has seen enough (| head) is no error.
 thimble::Outcome print(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fputc('\n', stdout) != EOF &&
-      std::fflush(stdout) == 0)
+  if ((std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fputc('\n', stdout) != EOF &&
+       std::fflush(stdout) == 0) ||
+      errno == EPIPE)
     return {};
   return thimble::fail(thimble::ErrorCode::io, std::strerror(errno), "standard output");
 }
 
 int report_error(const thimble::Error& error, bool json) {
-  fmt::print(stderr, "thimble: {}\n", thimble::to_string(error));
+  (void)std::fputs(fmt::format("thimble: {}\n", thimble::to_string(error)).c_str(), stderr);
   if (json)
     (void)print(
         nlohmann::json{{"error", {{"message", error.message}, {"where", error.where}, {"hint", error.hint}}}}.dump());

@@ -18,6 +18,9 @@ int terminal_width() {
   if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
   return 100;
 }
+
+// Whether anybody reads along is no matter of the task's.
+void put(const std::string& text) { (void)std::fputs(text.c_str(), stderr); }
 }  // namespace
 
 std::string human_seconds(double seconds) {
@@ -49,18 +52,18 @@ void TerminalProgress::update(int64_t done, std::string_view detail) {
 void TerminalProgress::end(std::string_view summary) {
   clear();
   const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
-  fmt::print(stderr, "  {}{}{}  ({})\n", title_, summary.empty() ? "" : ": ", summary, human_seconds(seconds));
+  put(fmt::format("  {}{}{}  ({})\n", title_, summary.empty() ? "" : ": ", summary, human_seconds(seconds)));
 }
 
 void TerminalProgress::note(std::string_view line) {
   clear();
-  fmt::print(stderr, "  {}\n", line);
+  put(fmt::format("  {}\n", line));
   draw(true);
 }
 
 void TerminalProgress::clear() {
   if (!drawn_) return;
-  fmt::print(stderr, "\r\x1b[K");
+  put("\r\x1b[K");
   std::fflush(stderr);
   drawn_ = false;
 }
@@ -85,7 +88,7 @@ void TerminalProgress::draw(bool force) {
   // Bar glyphs take three bytes for one column.
   const size_t limit = static_cast<size_t>(terminal_width() - 1) + (total_ > 0 ? 2 * kBarWidth : 0);
   if (line.size() > limit) line.resize(limit);
-  fmt::print(stderr, "\r\x1b[K{}", line);
+  put(fmt::format("\r\x1b[K{}", line));
   std::fflush(stderr);
   drawn_ = true;
 }

@@ -343,6 +343,19 @@ TEST(DiskFull, OnARealSmallDisk) {
   ::umount(disk.c_str());
 }
 
+// A reader that goes away, as head does: nothing is said, and the task's own end decides.
+TEST(Program, EndsQuietlyWhenNobodyReadsOn) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  ::close(ends[0]);
+  for (const Words& words : {Words{"ops"}, Words{"ops", "--markdown"}, Words{"boards", "--json"}}) {
+    const Ran ran = call(words, {.output_descriptor = ends[1]});
+    EXPECT_EQ(ran.status, 0);
+    EXPECT_EQ(ran.err, "");
+  }
+  ::close(ends[1]);
+}
+
 TEST(DiskFull, StandardOutput) {
   if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
   const Ran ran = call({"boards", "--json"}, {.standard_output = "/dev/full"});

@@ -31,6 +31,7 @@ struct Surroundings {
   std::map<std::string, std::string> environment;  // added to this process's
   int64_t largest_file = -1;                       // bytes; -1 = no limit. Beyond it writing fails, as on a full disk
   Path standard_output;                            // instead of being kept
+  int output_descriptor = -1;                      // likewise, open already
 };
 
 // A program that runs while the test goes on.
@@ -49,7 +50,7 @@ class Running {
     child_ = ::fork();
     if (child_ != 0) return;
     ::dup2(::open("/dev/null", O_RDONLY), 0);
-    ::dup2(::open(to.c_str(), O_WRONLY | O_CREAT, 0644), 1);
+    ::dup2(around.output_descriptor >= 0 ? around.output_descriptor : ::open(to.c_str(), O_WRONLY | O_CREAT, 0644), 1);
     ::dup2(::open(err_.c_str(), O_WRONLY | O_CREAT, 0644), 2);
     for (const auto& [name, value] : around.environment) ::setenv(name.c_str(), value.c_str(), 1);
     if (!around.folder.empty() && ::chdir(around.folder.c_str()) != 0) ::_exit(126);
