@@ -9,7 +9,7 @@ using namespace thimble;
 TEST(Board, EveryBoardFileLoads) {
   const auto boards = all_boards();
   ASSERT_TRUE(boards) << to_string(boards.error());
-  for (const std::string id : {"host", "netduinoplus2", "mps2-an386"})
+  for (const std::string id : {"host", "netduinoplus2", "mps2-an386", "mps3-an547"})
     EXPECT_TRUE(std::ranges::any_of(*boards, [&](const Board& board) { return board.id == id; })) << id;
 }
 

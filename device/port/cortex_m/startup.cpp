@@ -41,8 +41,11 @@ extern "C" {
 
 [[noreturn]] void reset_handler(void) {
 #ifdef __ARM_FP
-  // Grant access to coprocessors 10 and 11 (CPACR) before any floating-point instruction.
+  // Grant access to coprocessors 10 and 11 (CPACR) before any floating-point or vector instruction.
   *reinterpret_cast<volatile uint32_t*>(0xE000ED88u) |= 0xFu << 20;
+#ifdef __ARM_FEATURE_MVE
+  *reinterpret_cast<volatile uint32_t*>(0xE000ED14u) |= 1u << 19;  // CCR.LOB: loops without overhead
+#endif
   __asm volatile("dsb\n\tisb" ::: "memory");
 #endif
   uint32_t* const here = static_cast<uint32_t*>(__builtin_frame_address(0)) - kPaintMarginWords;
