@@ -23,6 +23,8 @@ Result<ModelBench> bench_model(const Path& model, const Board& board, const Depl
       // Small positive floats or any int8: every value is a number.
       input.push_back(port.type.dtype == DType::f32 ? (i % 4 == 3 ? 0x3f : 0) : static_cast<uint8_t>(rng.next()));
   THIMBLE_LET(const RunLog log, runner->run_tensors(input, progress));
+  THIMBLE_LET(std::optional<CycleEstimate> cycles,
+              estimate_cycles(board, image.elf, c_identifier(plan.model) + "_invoke"));
   std::vector<BenchedCall> calls;
   for (const PlannedCall& planned : plan.calls)
     calls.push_back(
@@ -37,6 +39,7 @@ Result<ModelBench> bench_model(const Path& model, const Board& board, const Depl
                     .arena_is_smallest = plan.arena_is_smallest,
                     .stack_bytes = log.stack_used_bytes,
                     .calls = std::move(calls),
+                    .cycles = std::move(cycles),
                     .elf = image.elf};
 }
 
@@ -49,12 +52,15 @@ nlohmann::json to_json(const ModelBench& b) {
                       {"macs", call.macs},
                       {"constant_bytes", call.constant_bytes},
                       {"estimated_instructions", call.estimated_instructions}});
+  nlohmann::json cycles;  // null where the core has no model
+  if (b.cycles) cycles = {{"estimate", b.cycles->cycles}, {"instructions", b.cycles->instructions_by_class}};
   return {{"model", b.model},
           {"board", b.board},
           {"optimize", name_of(b.optimize)},
           {"layers", std::move(layers)},
           {"macs", b.macs},
           {"instructions", b.instructions},
+          {"cycles_modelled", std::move(cycles)},
           {"ram_bytes",
            {{"arena", s.arena},
             {"arena_lower_bound", b.arena_bound_bytes},
@@ -76,6 +82,9 @@ std::string to_text(const ModelBench& b) {
   return table_text(rows, {2, 3, 4}) +
          fmt::format("{} on {}, optimize {}\n  MACs          {}\n  instructions  {}  ({:.2f} per MAC)\n", b.model,
                      b.board, name_of(b.optimize), grouped(b.macs), grouped(b.instructions), per_mac) +
+         (b.cycles
+              ? fmt::format("  cycles        {}  (modelled: memory without wait states)\n", grouped(b.cycles->cycles))
+              : "") +
          fmt::format("  RAM           {} bytes: arena {} ({}), state {}, stack {}\n",
                      grouped(s.arena + s.state + b.stack_bytes), grouped(s.arena),
                      b.arena_is_smallest ? "proved smallest" : "at least " + grouped(b.arena_bound_bytes), s.state,

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/progress.h"
+#include "emulate/cycles.h"
 #include "project/model_tools.h"
 
 namespace thimble {
@@ -23,6 +24,7 @@ struct ModelBench {
   bool arena_is_smallest = false;
   int64_t stack_bytes = 0;  // high-water mark of an inference
   std::vector<BenchedCall> calls;
+  std::optional<CycleEstimate> cycles;  // none for cores without a model
   Path elf;
 };
 // Errors: unsupported for the host, which has no instruction counter.

@@ -2,6 +2,8 @@
 // a bundle.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "emulate/runner.h"
 #include "firmware/models.h"
 #include "ops/op_harness.h"
