@@ -8,8 +8,11 @@ namespace device {
 
 // extent_*: of the block, outermost axis first, unused axes 1. from_* and to_*: elements between neighbours along each
 // axis in input and output; 0 repeats, negative goes backwards. from, to: where the block's first element lies.
-THIMBLE_PARAMS(StridedCopyParams, extent_0, extent_1, extent_2, extent_3, extent_4, extent_5, from_0, from_1, from_2,
-               from_3, from_4, from_5, to_0, to_1, to_2, to_3, to_4, to_5, from, to);
+#define THIMBLE_BLOCK                                                                                               \
+  extent_0, extent_1, extent_2, extent_3, extent_4, extent_5, from_0, from_1, from_2, from_3, from_4, from_5, to_0, \
+      to_1, to_2, to_3, to_4, to_5, from, to
+
+THIMBLE_PARAMS(StridedCopyParams, THIMBLE_BLOCK);
 
 template <class Word>
 inline void copy_row(int32_t count, const Word* input, int32_t input_step, Word* output, int32_t output_step) {
@@ -69,9 +72,9 @@ inline void strided_copy_b64(const StridedCopyParams& p, const void* input, void
 
 // A copy of bytes whose block begins where the model says while it runs: from (moves_output 0) or to (1) is shifted by
 // start i times step_i, each start clamped to [0, room_i]. index_bytes: of a start, 4 or 8. axes: how many starts.
-THIMBLE_PARAMS(StridedCopyAtParams, extent_0, extent_1, extent_2, extent_3, extent_4, extent_5, from_0, from_1, from_2,
-               from_3, from_4, from_5, to_0, to_1, to_2, to_3, to_4, to_5, from, to, moves_output, index_bytes, axes,
-               room_0, room_1, room_2, room_3, room_4, room_5, step_0, step_1, step_2, step_3, step_4, step_5);
+THIMBLE_PARAMS(StridedCopyAtParams, THIMBLE_BLOCK, moves_output, index_bytes, axes, room_0, room_1, room_2, room_3,
+               room_4, room_5, step_0, step_1, step_2, step_3, step_4, step_5);
+#undef THIMBLE_BLOCK
 
 inline void strided_copy_at(const StridedCopyAtParams& p, const void* input, const void* starts, void* output) {
   const int32_t room[6] = {p.room_0, p.room_1, p.room_2, p.room_3, p.room_4, p.room_5};
@@ -82,27 +85,13 @@ inline void strided_copy_at(const StridedCopyAtParams& p, const void* input, con
         p.index_bytes == 8 ? static_cast<const int64_t*>(starts)[i] : static_cast<const int32_t*>(starts)[i];
     shift += static_cast<int32_t>(start < 0 ? 0 : start > room[i] ? room[i] : start) * step[i];
   }
-  strided_copy_b8({p.extent_0,
-                   p.extent_1,
-                   p.extent_2,
-                   p.extent_3,
-                   p.extent_4,
-                   p.extent_5,
-                   p.from_0,
-                   p.from_1,
-                   p.from_2,
-                   p.from_3,
-                   p.from_4,
-                   p.from_5,
-                   p.to_0,
-                   p.to_1,
-                   p.to_2,
-                   p.to_3,
-                   p.to_4,
-                   p.to_5,
-                   p.from + (p.moves_output ? 0 : shift),
-                   p.to + (p.moves_output ? shift : 0)},
-                  input, output);
+  StridedCopyParams block;
+  __builtin_memcpy(&block, &p, sizeof(block));  // the fields that both begin with
+  if (p.moves_output)
+    block.to += shift;
+  else
+    block.from += shift;
+  strided_copy_b8(block, input, output);
 }
 
 }  // namespace device

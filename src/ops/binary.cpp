@@ -181,6 +181,17 @@ constexpr DTypes kAllNumbers = {DType::f32, DType::i8, DType::i16, DType::i32, D
 constexpr DTypes kWide = {DType::f32, DType::i32, DType::i64};
 constexpr OptOut kNoInt8{"TensorFlow Lite has no int8 form of it"};
 
+OpSpec make_extreme(std::string_view name, IntegerOp integer, std::string_view doc, std::string_view builtin) {
+  return make_spec({name, integer, kAllNumbers}, doc,
+                   {.builtin = builtin,
+                    .options = "MaximumMinimumOptions",
+                    .version = 2,
+                    .version_i16 = 4,
+                    .read = reads_nothing,
+                    .write = writes_nothing},
+                   QuantizeRule{.output = OutputScale::shared});
+}
+
 }  // namespace
 
 const OpSpec& add() {
@@ -224,26 +235,12 @@ const OpSpec& div() {
 }
 
 const OpSpec& maximum() {
-  static const OpSpec spec = make_spec({"maximum", IntegerOp::maximum, kAllNumbers}, "The larger of two inputs.",
-                                       {.builtin = "MAXIMUM",
-                                        .options = "MaximumMinimumOptions",
-                                        .version = 2,
-                                        .version_i16 = 4,
-                                        .read = reads_nothing,
-                                        .write = writes_nothing},
-                                       QuantizeRule{.output = OutputScale::shared});
+  static const OpSpec spec = make_extreme("maximum", IntegerOp::maximum, "The larger of two inputs.", "MAXIMUM");
   return spec;
 }
 
 const OpSpec& minimum() {
-  static const OpSpec spec = make_spec({"minimum", IntegerOp::minimum, kAllNumbers}, "The smaller of two inputs.",
-                                       {.builtin = "MINIMUM",
-                                        .options = "MaximumMinimumOptions",
-                                        .version = 2,
-                                        .version_i16 = 4,
-                                        .read = reads_nothing,
-                                        .write = writes_nothing},
-                                       QuantizeRule{.output = OutputScale::shared});
+  static const OpSpec spec = make_extreme("minimum", IntegerOp::minimum, "The smaller of two inputs.", "MINIMUM");
   return spec;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "device/kernels/strided_copy.h"
 #include "ops/lowering.h"
@@ -206,43 +207,17 @@ Result<KernelCall> copy_call_at(const LowerArgs& args, const Shape& whole, const
     copy.from_strides[axis] *= last ? 1 : bytes;
     copy.to_strides[axis] *= last ? 1 : bytes;
   }
-  const device::StridedCopyParams p = params_of(copy);
-  const auto index_bytes = static_cast<int32_t>(size_of(args.graph[args.node.inputs[starts]].type.dtype));
-  auto call = KernelCall::make("strided_copy_at", device::StridedCopyAtParams{p.extent_0,
-                                                                              p.extent_1,
-                                                                              p.extent_2,
-                                                                              p.extent_3,
-                                                                              p.extent_4,
-                                                                              p.extent_5,
-                                                                              p.from_0,
-                                                                              p.from_1,
-                                                                              p.from_2,
-                                                                              p.from_3,
-                                                                              p.from_4,
-                                                                              p.from_5,
-                                                                              p.to_0,
-                                                                              p.to_1,
-                                                                              p.to_2,
-                                                                              p.to_3,
-                                                                              p.to_4,
-                                                                              p.to_5,
-                                                                              0,
-                                                                              0,
-                                                                              into ? 1 : 0,
-                                                                              index_bytes,
-                                                                              static_cast<int32_t>(whole.size()),
-                                                                              room[0],
-                                                                              room[1],
-                                                                              room[2],
-                                                                              room[3],
-                                                                              room[4],
-                                                                              room[5],
-                                                                              step[0],
-                                                                              step[1],
-                                                                              step[2],
-                                                                              step[3],
-                                                                              step[4],
-                                                                              step[5]});
+  const struct {  // as StridedCopyAtParams lists them
+    device::StridedCopyParams block;
+    int32_t moves_output, index_bytes, axes;
+    std::array<int32_t, kAxes> room, step;
+  } fields = {.block = params_of(copy),
+              .moves_output = into,
+              .index_bytes = static_cast<int32_t>(size_of(args.graph[args.node.inputs[starts]].type.dtype)),
+              .axes = static_cast<int32_t>(whole.size()),
+              .room = room,
+              .step = step};
+  auto call = KernelCall::make("strided_copy_at", std::bit_cast<device::StridedCopyAtParams>(fields));
   call.operand(std::move(from)).operand(input_operand(args, starts)).operand(output);
   return call;
 }
