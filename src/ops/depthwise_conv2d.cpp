@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "ops/arm_dsp.h"
 #include "ops/conv_common.h"
 #include "ops/loops.h"
 #include "ops/ops.h"
@@ -165,11 +166,14 @@ void backward(const BackwardArgs& args) {
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
   const Shape& weights = args.graph[args.node.inputs[1]].type.shape;
   const int64_t channels = args.graph[args.node.inputs[0]].type.shape[3];
-  return lower_convolution<device::DepthwiseConv2DIntegerParams, device::DepthwiseConv2DF32Params>(
+  auto calls = lower_convolution<device::DepthwiseConv2DIntegerParams, device::DepthwiseConv2DF32Params>(
       args, "depthwise_conv2d", 3, [&](auto& params) {
         params.input_c = static_cast<int32_t>(channels),
         params.depth_multiplier = static_cast<int32_t>(weights[3] / channels);
       });
+  if (args.form.isa == "arm_dsp" && calls && calls->front().kernel == "depthwise_conv2d_s8")
+    if (auto own = depthwise_arm_dsp(args.form, calls->front())) calls->front() = std::move(*own);
+  return calls;
 }
 
 int64_t macs(const Graph& graph, const Node& node) {

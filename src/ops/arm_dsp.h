@@ -1,0 +1,12 @@
+// Forms of kernels for cores with the DSP instructions, made from the portable kernel's call. Empty where the layer
+// does not meet the kernel's conditions (its header names them).
+#pragma once
+#include <optional>
+
+#include "graph/kernel_call.h"
+
+namespace thimble::ops {
+
+std::optional<KernelCall> depthwise_arm_dsp(const KernelForm& form, const KernelCall& portable);
+
+}  // namespace thimble::ops

@@ -1,0 +1,140 @@
+// The host half of device/kernels/depthwise_conv2d_arm_dsp.h: which axis is a line, how much scratch, and the packing.
+#include <algorithm>
+#include <array>
+
+#include "device/kernels/depthwise_conv2d.h"
+#include "device/kernels/depthwise_conv2d_arm_dsp.h"
+#include "ops/arm_dsp.h"
+
+namespace thimble::ops {
+
+namespace {
+
+using device::DepthwiseArmDspParams;
+using device::DepthwiseConv2DIntegerParams;
+using device::kDepthwiseTaps;
+using device::kDepthwiseWords;
+
+// Bytes of scratch that all lines may take, or else bands get; and without which the portable kernel runs.
+constexpr int64_t kScratch = 1024, kLeastScratch = 512, kMostScratch = 4096;
+
+bool fits(const DepthwiseConv2DIntegerParams& p) {
+  return p.depth_multiplier == 1 && p.kernel_h <= kDepthwiseTaps && p.kernel_w <= kDepthwiseTaps &&
+         p.kernel_h * p.kernel_w > 1 && p.dilation_h == 1 && p.dilation_w == 1 && p.activation_min == -128 &&
+         p.activation_max == 127 && std::min(p.stride_h, p.stride_w) <= 2;
+}
+
+// Lines are rows, or columns.
+DepthwiseArmDspParams along(const DepthwiseConv2DIntegerParams& p, bool columns) {
+  DepthwiseArmDspParams q{};
+  q.batches = p.batches, q.channels = p.input_c;
+  q.input_lines = p.input_h, q.input_values = p.input_w;
+  q.output_lines = p.output_h, q.output_values = p.output_w;
+  q.input_line_step = p.input_w * p.input_c, q.input_step = p.input_c;
+  q.output_line_step = p.output_w * p.input_c, q.output_step = p.input_c;
+  q.line_stride = p.stride_h, q.stride = p.stride_w;
+  q.line_padding = p.padding_h, q.padding = p.padding_w;
+  q.input_zero_point = p.input_zero_point, q.output_zero_point = p.output_zero_point;
+  if (columns) {
+    std::swap(q.input_lines, q.input_values), std::swap(q.output_lines, q.output_values);
+    std::swap(q.input_line_step, q.input_step), std::swap(q.output_line_step, q.output_step);
+    std::swap(q.line_stride, q.stride), std::swap(q.line_padding, q.padding);
+  }
+  const int32_t values = std::max((q.output_values - 1) * q.stride + kDepthwiseTaps, q.padding + q.input_values);
+  q.pitch = (values + 1) / 2 * 2;
+  return q;
+}
+
+int64_t blocks_of(const DepthwiseArmDspParams& q) { return (q.output_values + 3) / 4; }
+
+int64_t scratch_of(const DepthwiseArmDspParams& q, int64_t band) {
+  const int64_t lines = (band - 1) * q.line_stride + kDepthwiseTaps;
+  const int64_t last = std::max<int64_t>(q.pitch, blocks_of(q) * 4 * q.stride + 2);
+  return ((lines - 1) * q.pitch + last) * static_cast<int64_t>(sizeof(int16_t));
+}
+
+// The most lines of outputs for which there is scratch, spread evenly; at least one.
+int32_t band_of(const DepthwiseArmDspParams& q, int64_t limit) {
+  int32_t most = q.output_lines;
+  while (most > 1 && scratch_of(q, most) > limit) --most;
+  const int32_t bands = (q.output_lines + most - 1) / most;
+  return (q.output_lines + bands - 1) / bands;
+}
+
+int64_t instructions_of(const DepthwiseArmDspParams& q) {
+  const int64_t bands = (q.output_lines + q.band - 1) / q.band;
+  const int64_t widen = q.input_lines * (18 + q.input_values * 11 / 4);
+  const int64_t kept = (bands - 1) * std::max(0, kDepthwiseTaps - q.line_stride) * (q.pitch * 4);
+  const int64_t lines = q.output_lines * (14 + blocks_of(q) * (q.stride == 1 ? 63 : 66));
+  return int64_t{q.batches} * q.channels * (60 + bands * 90 + widen + kept + lines);
+}
+
+// In place: nothing that a band overwrites is read by a later one.
+bool may_be_in_place(const DepthwiseArmDspParams& q, bool columns) {
+  if (int64_t{q.output_lines} * q.output_values > int64_t{q.input_lines} * q.input_values) return false;
+  for (int64_t written = q.band; written < q.output_lines; written += q.band) {
+    const int64_t read = (written - 1) * q.line_stride + kDepthwiseTaps - q.line_padding;
+    if (read >= q.input_lines) return true;
+    if (columns ? q.output_line_step != q.input_line_step || q.output_step != q.input_step ||
+                      q.output_values > q.input_values || written > read
+                : written * q.output_values > read * q.input_values)
+      return false;
+  }
+  return true;
+}
+
+// Bytes (w0, w1, w1, w2) of each line of weights, doubled bias, multiplier.
+Result<Tensor> pack(const DepthwiseConv2DIntegerParams& p, bool columns, const KernelCall& call) {
+  const auto weights = std::get<Tensor>(call.operands[1]).as<int8_t>();
+  const auto bias = std::get<Tensor>(call.operands[2]).as<int32_t>(),
+             multiplier = std::get<Tensor>(call.operands[3]).as<int32_t>();
+  std::vector<int32_t> packed;
+  for (int32_t c = 0; c < p.input_c; ++c) {
+    int64_t largest = std::abs(int64_t{bias[static_cast<size_t>(c)]});
+    for (int32_t line = 0; line < kDepthwiseTaps; ++line) {
+      std::array<uint32_t, kDepthwiseTaps> taps{};
+      for (int32_t k = 0; k < kDepthwiseTaps; ++k) {
+        const int32_t y = columns ? k : line, x = columns ? line : k;
+        if (y >= p.kernel_h || x >= p.kernel_w) continue;
+        const int8_t w = weights[static_cast<size_t>((y * p.kernel_w + x) * p.input_c + c)];
+        taps[static_cast<size_t>(k)] = static_cast<uint8_t>(w);
+        largest += 128 * std::abs(int64_t{w});
+      }
+      packed.push_back(static_cast<int32_t>(taps[0] | taps[1] << 8 | taps[1] << 16 | taps[2] << 24));
+    }
+    if (largest >= int64_t{1} << 30) return fail(ErrorCode::unsupported, "sums too large to be doubled");
+    packed.push_back(2 * bias[static_cast<size_t>(c)]);
+    packed.push_back(multiplier[static_cast<size_t>(c)]);
+  }
+  return Tensor::from<int32_t>({p.input_c, kDepthwiseWords}, packed);
+}
+
+}  // namespace
+
+std::optional<KernelCall> depthwise_arm_dsp(const KernelForm& form, const KernelCall& portable) {
+  if (!std::holds_alternative<Tensor>(portable.operands[1])) return {};
+  DepthwiseConv2DIntegerParams p{};
+  std::memcpy(&p, portable.params.data(), sizeof(p));
+  if (!fits(p)) return {};
+  std::optional<DepthwiseArmDspParams> best;
+  bool columns = false;
+  for (const bool vertical : {false, true}) {
+    DepthwiseArmDspParams q = along(p, vertical);
+    if (q.stride > 2) continue;
+    q.band = band_of(q, form.scratch ? kScratch : kLeastScratch);
+    if (scratch_of(q, q.band) > kMostScratch) continue;
+    if (best && instructions_of(*best) <= instructions_of(q)) continue;
+    best = q, columns = vertical;
+  }
+  if (!best) return {};
+  const Result<Tensor> packed = pack(p, columns, portable);
+  if (!packed) return {};
+  auto call = KernelCall::make("depthwise_conv2d_s8_arm_dsp", *best);
+  call.operand(portable.operands[0]).operand(*packed).operand(portable.operands[4]);
+  call.operand(ScratchBytes{DType::i16, scratch_of(*best, best->band)}).operand(portable.operands[5]);
+  call.instructions = instructions_of(*best);
+  if (may_be_in_place(*best, columns)) call.overlap = Overlap{.input = 0, .output = 4, .exact = true};
+  return call;
+}
+
+}  // namespace thimble::ops
