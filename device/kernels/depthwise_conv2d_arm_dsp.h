@@ -1,13 +1,12 @@
 // Depthwise 3x3 convolution for cores with the DSP instructions (Cortex-M4, M7, M33), channel by channel: the channel's
 // plane, or a band of its lines, is widened to int16 in scratch with its padding around it; then four outputs of a line
 // are computed at a time from three lines of scratch.
-//   Costs per output of 9 products: 15.5 instructions, plus 2.3 for each input and some 60 per channel and band.
+//   Costs per output of 9 products: 15.5 instructions, plus 2.6 for each input and some 150 per channel and band.
 //   A line is whichever of the image's axes fills blocks of four better; the kernel only knows steps.
 //   Because all of a band's inputs are read before its outputs are written, and a channel's outputs only take the place
 // of its own inputs, input and output may be the same memory.
 //   Limits: depth multiplier 1, no dilation, 3x3 (smaller ones padded with zero weights), stride 1 or 2 along a line,
-//   the
-// whole range of int8 as activation, |sums| < 2^30.
+// right shifts of 1 to 31, the whole range of int8 as activation, |sums| < 2^30.
 #pragma once
 #include "device/base/fixed_point.h"
 #include "device/base/params.h"
@@ -25,135 +24,210 @@ THIMBLE_PARAMS(DepthwiseArmDspParams, batches, channels, input_lines, input_valu
 constexpr int32_t kDepthwiseTaps = 3;
 constexpr int32_t kDepthwiseWords = 5;  // of a channel
 
-// What the inner loop works on, in its order. Weights, bias and so sums are doubled: the high half of their product
-// with the multiplier is then what the reference's doubling multiplication gives.
+// Lines of one channel to widen; in the order of the assembly.
+struct WidenedLines {
+  const int8_t* x;
+  int16_t* to;
+  int32_t step, step_3;  // from value to value, and three times that
+  int32_t values, lines;
+  int32_t next_x, next_to;  // bytes from behind a line's last value to the next line
+};
+
+// Lines of one channel to compute; in the order of the assembly. Weights, bias and so sums are doubled: the high half
+// of their product with the multiplier is then what the reference's doubling multiplication gives.
 struct DepthwiseLines {
   int32_t multiplier, right_shift, zero_point, output_step;
-  const int16_t* end;  // of the line's outputs, as a place in scratch
+  const int16_t* end;  // of a line's blocks of four, as a place in scratch
   int32_t bias;
   int32_t taps[2 * kDepthwiseTaps];  // of each line: (w0, w1), (w1, w2)
   int32_t next_block;                // bytes from behind a line's last block to the next line's first
   int32_t line_stride;               // bytes
   int8_t* output;
   int32_t output_line_step, lines;
-  int32_t unused;
+  int32_t rest;  // outputs of a line behind its blocks of four
   const int16_t* x[kDepthwiseTaps];
 };
 
+#define THIMBLE_WIDEN_4           \
+  "ldrsb r9, [r0]\n"              \
+  "ldrsb r10, [r0, r2]\n"         \
+  "ldrsb r11, [r0, r2, lsl #1]\n" \
+  "ldrsb r12, [r0, r3]\n"         \
+  "add r0, r0, r2, lsl #2\n"      \
+  "strh r9, [r1], #8\n"           \
+  "strh r10, [r1, #-6]\n"         \
+  "strh r11, [r1, #-4]\n"         \
+  "strh r12, [r1, #-2]\n"
 #if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
-#define THIMBLE_DEPTHWISE_ASM 1
+// r0: x, r1: to, r2: step, r3: three steps, r4: values, r5: lines, r6, r7: next_x, next_to, r8: values left.
+__attribute__((naked, noinline)) inline void widen_lines(const WidenedLines*) {
+  asm("push {r4-r11, lr}\n"
+      "ldmia r0, {r0-r7}\n"
+      "1: subs r8, r4, #8\n"
+      "blo 3f\n"
+      "2: " THIMBLE_WIDEN_4 THIMBLE_WIDEN_4
+      "subs r8, #8\n"
+      "bhs 2b\n"
+      "3: adds r8, #4\n"
+      "bmi 4f\n" THIMBLE_WIDEN_4
+      "subs r8, #4\n"
+      "4: adds r8, #4\n"
+      "beq 6f\n"
+      "5: ldrsb r9, [r0]\n"
+      "add r0, r0, r2\n"
+      "strh r9, [r1], #2\n"
+      "subs r8, #1\n"
+      "bne 5b\n"
+      "6: add r0, r0, r6\n"
+      "add r1, r1, r7\n"
+      "subs r5, #1\n"
+      "bne 1b\n"
+      "pop {r4-r11, pc}\n");
+}
 
-// r0-r2: the three lines of scratch, r3: output, r4-r7: sums, r8-r10: inputs, r11, r12: weights, lr: bias.
-#define THIMBLE_DEPTHWISE_ROW_1(line, taps, s0, s1, s2, s3) \
-  "ldrd r11, r12, [sp, #" taps                              \
-  "]\n"                                                     \
-  "ldrd r8, r9, [" line                                     \
-  "], #8\n"                                                 \
-  "ldr r10, [" line                                         \
-  "]\n"                                                     \
-  "smlad r4, r8, r11, " s0                                  \
-  "\n"                                                      \
-  "smlad r5, r9, r12, " s1                                  \
-  "\n"                                                      \
-  "smlad r6, r9, r11, " s2                                  \
-  "\n"                                                      \
-  "smlad r7, r10, r12, " s3                                 \
-  "\n"                                                      \
-  "smlabt r4, r9, r12, r4\n"                                \
-  "smlatb r5, r8, r11, r5\n"                                \
-  "smlabt r6, r10, r12, r6\n"                               \
+// clang-format off
+// r0-r2: three lines of scratch, r3: output, r4-r7: sums, r8-r10: inputs, r11, r12: weights, lr: bias. Of four outputs,
+// and of two.
+#define THIMBLE_DEPTHWISE_FOUR_1(x, taps, s0, s1, s2, s3) \
+  "ldrd r11, r12, [sp, #" taps "]\n" \
+  "ldrd r8, r9, [" x "], #8\n" \
+  "ldr r10, [" x "]\n" \
+  "smlad r4, r8, r11, " s0 "\n" \
+  "smlad r5, r9, r12, " s1 "\n" \
+  "smlad r6, r9, r11, " s2 "\n" \
+  "smlad r7, r10, r12, " s3 "\n" \
+  "smlabt r4, r9, r12, r4\n" \
+  "smlatb r5, r8, r11, r5\n" \
+  "smlabt r6, r10, r12, r6\n" \
   "smlatb r7, r9, r11, r7\n"
-#define THIMBLE_DEPTHWISE_ROW_2(line, taps, s0, s1, s2, s3) \
-  "ldrd r11, r12, [sp, #" taps                              \
-  "]\n"                                                     \
-  "ldrd r8, r9, [" line                                     \
-  "], #8\n"                                                 \
-  "ldr r10, [" line                                         \
-  ", #8]\n"                                                 \
-  "smlad r4, r8, r11, " s0                                  \
-  "\n"                                                      \
-  "smlad r5, r9, r11, " s1                                  \
-  "\n"                                                      \
-  "smlabt r4, r9, r12, r4\n"                                \
-  "ldrd r8, r9, [" line                                     \
-  "], #8\n"                                                 \
-  "smlabt r5, r8, r12, r5\n"                                \
-  "smlad r6, r8, r11, " s2                                  \
-  "\n"                                                      \
-  "smlad r7, r9, r11, " s3                                  \
-  "\n"                                                      \
-  "smlabt r6, r9, r12, r6\n"                                \
+#define THIMBLE_DEPTHWISE_FOUR_2(x, taps, s0, s1, s2, s3) \
+  "ldrd r11, r12, [sp, #" taps "]\n" \
+  "ldrd r8, r9, [" x "], #8\n" \
+  "ldr r10, [" x ", #8]\n" \
+  "smlad r4, r8, r11, " s0 "\n" \
+  "smlad r5, r9, r11, " s1 "\n" \
+  "smlabt r4, r9, r12, r4\n" \
+  "ldrd r8, r9, [" x "], #8\n" \
+  "smlabt r5, r8, r12, r5\n" \
+  "smlad r6, r8, r11, " s2 "\n" \
+  "smlad r7, r9, r11, " s3 "\n" \
+  "smlabt r6, r9, r12, r6\n" \
   "smlabt r7, r10, r12, r7\n"
+#define THIMBLE_DEPTHWISE_TWO_1(x, taps, s0, s1) \
+  "ldrd r11, r12, [sp, #" taps "]\n" \
+  "ldrd r8, r9, [" x "], #4\n" \
+  "smlad r4, r8, r11, " s0 "\n" \
+  "smlad r5, r9, r12, " s1 "\n" \
+  "smlabt r4, r9, r12, r4\n" \
+  "smlatb r5, r8, r11, r5\n"
+#define THIMBLE_DEPTHWISE_TWO_2(x, taps, s0, s1) \
+  "ldrd r11, r12, [sp, #" taps "]\n" \
+  "ldrd r8, r9, [" x "], #8\n" \
+  "ldr r10, [" x "]\n" \
+  "smlad r4, r8, r11, " s0 "\n" \
+  "smlad r5, r9, r11, " s1 "\n" \
+  "smlabt r4, r9, r12, r4\n" \
+  "smlabt r5, r10, r12, r5\n"
 #define THIMBLE_DEPTHWISE_REQUANTISE(sum) \
-  "smmulr " sum ", " sum                  \
-  ", r8\n"                                \
-  "add " sum ", " sum ", " sum            \
-  ", asr #31\n"                           \
-  "asrs " sum ", " sum                    \
-  ", r9\n"                                \
-  "adc " sum ", " sum                     \
-  ", r10\n"                               \
+  "smmulr " sum ", " sum ", r8\n" \
+  "add " sum ", " sum ", " sum ", asr #31\n" \
+  "asrs " sum ", " sum ", r9\n" \
+  "adc " sum ", " sum ", r10\n" \
   "ssat " sum ", #8, " sum "\n"
-// two, one: how far the block's end lies behind the line's when two or one of its outputs count.
-#define THIMBLE_DEPTHWISE_LINES(row, two, one) \
-  asm("push {r4-r11, lr}\n"                                                                                           \
-      "sub sp, #72\n"                                                                                                \
-      "mov r12, sp\n"                                                                                                \
-      "ldmia r0!, {r1-r9}\n"                                                                                         \
-      "stmia r12!, {r1-r9}\n"                                                                                        \
-      "ldmia r0!, {r1-r9}\n"                                                                                         \
-      "stmia r12!, {r1-r9}\n"                                                                                        \
-      "ldr lr, [sp, #20]\n"                                                                                          \
-      "ldr r3, [sp, #56]\n"                                                                                          \
-      "ldmia r0, {r0-r2}\n"                                                                                          \
-      "1:\n" row("r0", "24", "lr", "lr", "lr", "lr") row("r1", "32", "r4", "r5", "r6", "r7")                         \
-          row("r2", "40", "r4", "r5", "r6", "r7") "ldmia sp, {r8-r12}\n" THIMBLE_DEPTHWISE_REQUANTISE("r4")          \
-              THIMBLE_DEPTHWISE_REQUANTISE("r5") THIMBLE_DEPTHWISE_REQUANTISE("r6") THIMBLE_DEPTHWISE_REQUANTISE(    \
-                  "r7") "strb r4, [r3]\n"                                                                            \
-                        "cmp r0, r12\n"                                                                              \
-                        "bhi 2f\n"                                                                                   \
-                        "strb r5, [r3, r11]\n"                                                                       \
-                        "add r3, r3, r11, lsl #1\n"                                                                  \
-                        "strb r6, [r3]\n"                                                                            \
-                        "strb r7, [r3, r11]\n"                                                                       \
-                        "add r3, r3, r11, lsl #1\n"                                                                  \
-                        "blo 1b\n"                                                                                   \
-                        "b 3f\n"                                                                                     \
-                        "2: sub r8, r0, r12\n"                                                                       \
-                        "cmp r8, #" one "\n"                                                                         \
-                        "beq 3f\n"                                                                                   \
-                        "strb r5, [r3, r11]\n"                                                                       \
-                        "cmp r8, #" two "\n"                                                                         \
-                        "beq 3f\n"                                                                                   \
-                        "strb r6, [r3, r11, lsl #1]\n"                                                               \
-                        "3: ldrd r8, r9, [sp, #48]\n"                                                                \
-                        "add r0, r0, r8\n"                                                                           \
-                        "add r1, r1, r8\n"                                                                           \
-                        "add r2, r2, r8\n"                                                                           \
-                        "add r12, r12, r9\n"                                                                         \
-                        "str r12, [sp, #16]\n"                                                                       \
-                        "ldrd r8, r9, [sp, #60]\n"                                                                   \
-                        "ldr r3, [sp, #56]\n"                                                                        \
-                        "add r3, r3, r8\n"                                                                           \
-                        "subs r9, r9, #1\n"                                                                          \
-                        "str r3, [sp, #56]\n"                                                                        \
-                        "str r9, [sp, #64]\n"                                                                        \
-                        "bne 1b\n"                                                                                   \
-                        "add sp, #72\n"                                                                              \
-                        "pop {r4-r11, pc}\n")
+#define THIMBLE_DEPTHWISE_LINES(row, pair) \
+  asm("push {r4-r11, lr}\n" \
+      "sub sp, #72\n" \
+      "mov r12, sp\n" \
+      "ldmia r0!, {r1-r9}\n" \
+      "stmia r12!, {r1-r9}\n" \
+      "ldmia r0!, {r1-r9}\n" \
+      "stmia r12!, {r1-r9}\n" \
+      "ldr lr, [sp, #20]\n" \
+      "ldr r3, [sp, #56]\n" \
+      "ldmia r0, {r0-r2}\n" \
+      "1: ldr r12, [sp, #16]\n" \
+      "cmp r0, r12\n" \
+      "bhs 3f\n" \
+      "2: " row("r0", "24", "lr", "lr", "lr", "lr") \
+      row("r1", "32", "r4", "r5", "r6", "r7") \
+      row("r2", "40", "r4", "r5", "r6", "r7") \
+      "ldmia sp, {r8-r12}\n" \
+      THIMBLE_DEPTHWISE_REQUANTISE("r4") \
+      THIMBLE_DEPTHWISE_REQUANTISE("r5") \
+      THIMBLE_DEPTHWISE_REQUANTISE("r6") \
+      THIMBLE_DEPTHWISE_REQUANTISE("r7") \
+      "strb r4, [r3]\n" \
+      "strb r5, [r3, r11]\n" \
+      "add r3, r3, r11, lsl #1\n" \
+      "strb r6, [r3]\n" \
+      "strb r7, [r3, r11]\n" \
+      "add r3, r3, r11, lsl #1\n" \
+      "cmp r0, r12\n" \
+      "blo 2b\n" \
+      "3: ldr r6, [sp, #68]\n" \
+      "cmp r6, #0\n" \
+      "beq 5f\n" \
+      "4: " pair("r0", "24", "lr", "lr") \
+      pair("r1", "32", "r4", "r5") \
+      pair("r2", "40", "r4", "r5") \
+      "ldmia sp, {r8-r11}\n" \
+      THIMBLE_DEPTHWISE_REQUANTISE("r4") \
+      THIMBLE_DEPTHWISE_REQUANTISE("r5") \
+      "strb r4, [r3]\n" \
+      "subs r6, #1\n" \
+      "beq 5f\n" \
+      "strb r5, [r3, r11]\n" \
+      "add r3, r3, r11, lsl #1\n" \
+      "subs r6, #1\n" \
+      "bne 4b\n" \
+      "5: ldrd r8, r9, [sp, #48]\n" \
+      "add r0, r0, r8\n" \
+      "add r1, r1, r8\n" \
+      "add r2, r2, r8\n" \
+      "ldr r12, [sp, #16]\n" \
+      "add r12, r12, r9\n" \
+      "str r12, [sp, #16]\n" \
+      "ldrd r8, r9, [sp, #60]\n" \
+      "ldr r3, [sp, #56]\n" \
+      "add r3, r3, r8\n" \
+      "subs r9, r9, #1\n" \
+      "str r3, [sp, #56]\n" \
+      "str r9, [sp, #64]\n" \
+      "bne 1b\n" \
+      "add sp, #72\n" \
+      "pop {r4-r11, pc}\n")
+// clang-format on
 
 __attribute__((naked, noinline)) inline void depthwise_lines_stride1(const DepthwiseLines*) {
-  THIMBLE_DEPTHWISE_LINES(THIMBLE_DEPTHWISE_ROW_1, "4", "6");
+  THIMBLE_DEPTHWISE_LINES(THIMBLE_DEPTHWISE_FOUR_1, THIMBLE_DEPTHWISE_TWO_1);
 }
 __attribute__((naked, noinline)) inline void depthwise_lines_stride2(const DepthwiseLines*) {
-  THIMBLE_DEPTHWISE_LINES(THIMBLE_DEPTHWISE_ROW_2, "8", "12");
+  THIMBLE_DEPTHWISE_LINES(THIMBLE_DEPTHWISE_FOUR_2, THIMBLE_DEPTHWISE_TWO_2);
+}
+
+inline void depthwise_lines(const DepthwiseLines& lines, const DepthwiseArmDspParams& p) {
+  p.stride == 1 ? depthwise_lines_stride1(&lines) : depthwise_lines_stride2(&lines);
+}
+
+// (w0, w1) and (w1, w2), doubled, of the bytes (w0, w1, w1, w2).
+inline void doubled_taps(int32_t packed, int32_t* taps) {
+  asm("sxtb16 %0, %2\n"
+      "sxtb16 %1, %2, ror #8\n"
+      "sadd16 %0, %0, %0\n"
+      "sadd16 %1, %1, %1"
+      : "=&r"(taps[0]), "=r"(taps[1])
+      : "r"(packed));
 }
 #else
-#define THIMBLE_DEPTHWISE_ASM 0
-#endif
+inline void widen_lines(const WidenedLines* w) {
+  for (int32_t line = 0; line < w->lines; ++line) {
+    const int8_t* x = w->x + line * (w->next_x + w->values * w->step);
+    int16_t* to = w->to + line * (w->next_to / static_cast<int32_t>(sizeof(int16_t)) + w->values);
+    for (int32_t i = 0; i < w->values; ++i) to[i] = x[i * w->step];
+  }
+}
 
-// The same in C++, for any shift (that of the reference) and any core.
-inline void depthwise_lines(const DepthwiseLines& lines, const DepthwiseArmDspParams& p, int32_t shift) {
+inline void depthwise_lines(const DepthwiseLines& lines, const DepthwiseArmDspParams& p) {
   const int32_t advance = lines.line_stride / static_cast<int32_t>(sizeof(int16_t));
   for (int32_t line = 0; line < lines.lines; ++line) {
     int8_t* out = lines.output + line * lines.output_line_step;
@@ -164,102 +238,87 @@ inline void depthwise_lines(const DepthwiseLines& lines, const DepthwiseArmDspPa
         const int32_t first = lines.taps[2 * k], last = lines.taps[2 * k + 1];
         sum += x[0] * static_cast<int16_t>(first) + x[1] * (first >> 16) + x[2] * (last >> 16);
       }
-      const int32_t value = requantize(sum >> 1, lines.multiplier, shift) + p.output_zero_point;
+      const int32_t value = requantize(sum >> 1, lines.multiplier, -lines.right_shift) + p.output_zero_point;
       *out = static_cast<int8_t>(clamp(value, -128, 127));
     }
   }
 }
 
-// Two int8 of a word, (byte 0, byte 2), doubled, as int16.
-inline int32_t doubled_pair(uint32_t word) {
-  const uint32_t low = static_cast<uint32_t>(static_cast<int8_t>(word) * 2) & 0xFFFF;
-  return static_cast<int32_t>(low | static_cast<uint32_t>(static_cast<int8_t>(word >> 16) * 2) << 16);
+inline void doubled_taps(int32_t packed, int32_t* taps) {
+  int16_t w[4];
+  for (int32_t i = 0; i < 4; ++i) w[i] = static_cast<int16_t>(2 * static_cast<int8_t>(packed >> (8 * i)));
+  for (int32_t i = 0; i < 2; ++i)
+    taps[i] = static_cast<int32_t>(static_cast<uint16_t>(w[i]) | static_cast<uint32_t>(w[i + 2]) << 16);
+}
+#endif
+
+inline void fill_padding(const DepthwiseArmDspParams& p, int32_t lines, int16_t* scratch) {
+  for (int32_t i = 0; i < lines * p.pitch; ++i) scratch[i] = static_cast<int16_t>(p.input_zero_point);
 }
 
-// One channel's constants: see depthwise_conv2d_s8_arm_dsp.
-inline void load_depthwise_channel(const int32_t* packed, int32_t shift, DepthwiseLines& lines) {
-  for (int32_t k = 0; k < kDepthwiseTaps; ++k) {
-    const auto word = static_cast<uint32_t>(packed[k]);
-    lines.taps[2 * k] = doubled_pair(word);
-    lines.taps[2 * k + 1] = doubled_pair(word >> 8);
+// Lines [first, last) of one channel into scratch, counted from the first of padding. What lies beside a line stays.
+inline void load_lines(const DepthwiseArmDspParams& p, const int8_t* input, int32_t first, int32_t last,
+                       int16_t* scratch, WidenedLines& widened) {
+  const int32_t begin = first > p.line_padding ? first : p.line_padding;
+  const int32_t past = p.line_padding + p.input_lines, end = last < past ? last : past;
+  if (p.band < p.output_lines) {  // else lines of padding stay as they are for all channels
+    if (begin > first) fill_padding(p, (begin < last ? begin : last) - first, scratch);
+    const int32_t after = end > first ? end : first;
+    if (last > after) fill_padding(p, last - after, scratch + (after - first) * p.pitch);
   }
-  lines.bias = packed[3];
-  lines.multiplier = packed[4];
-  lines.right_shift = -shift;
-}
-
-// A line of one channel into scratch; only whole lines of padding are written anew, what lies beside a line stays.
-inline void widen_line(const DepthwiseArmDspParams& p, const int8_t* input, int32_t line, int16_t* scratch) {
-  const int32_t y = line - p.line_padding;
-  if (y < 0 || y >= p.input_lines) {
-    for (int32_t i = 0; i < p.pitch; ++i) scratch[i] = static_cast<int16_t>(p.input_zero_point);
-    return;
-  }
-  const int8_t* x = input + y * p.input_line_step;
-  int16_t* to = scratch + p.padding;
-  const int32_t step = p.input_step, step_3 = step * 3;
-  int32_t i = p.input_values;
-  for (; i >= 4; i -= 4, x += 4 * step, to += 4) {
-    const int16_t x0 = x[0], x1 = x[step], x2 = x[2 * step], x3 = x[step_3];
-    to[0] = x0;
-    to[1] = x1;
-    to[2] = x2;
-    to[3] = x3;
-  }
-  for (; i > 0; --i, x += step) *to++ = *x;
+  if (end <= begin) return;
+  widened.x = input + (begin - p.line_padding) * p.input_line_step;
+  widened.to = scratch + (begin - first) * p.pitch + p.padding;
+  widened.lines = end - begin;
+  widen_lines(&widened);
 }
 
 // One channel of one image.
-inline void depthwise_channel(const DepthwiseArmDspParams& p, const int8_t* input, int32_t shift, int16_t* scratch,
-                              int8_t* output, DepthwiseLines& lines) {
-  int32_t held = 0, next = 0;  // lines in scratch, and the next one to come, counted from the first of padding
+inline void depthwise_channel(const DepthwiseArmDspParams& p, const int8_t* input, int16_t* scratch, int8_t* output,
+                              WidenedLines& widened, DepthwiseLines& lines) {
+  int32_t top = 0, held = 0;  // the first line in scratch, counted from the first of padding, and how many there are
   for (int32_t first = 0; first < p.output_lines; first += p.band) {
     const int32_t count = p.output_lines - first < p.band ? p.output_lines - first : p.band;
-    const int32_t top = first * p.line_stride, bottom = top + (count - 1) * p.line_stride + kDepthwiseTaps;
-    const int32_t kept = next > top ? next - top : 0;
-    for (int32_t i = 0; i < kept * p.pitch; ++i) scratch[i] = scratch[(held - kept) * p.pitch + i];
-    held = kept;
-    if (next < top) next = top;
-    for (; next < bottom; ++next, ++held) {
-      const bool padding = next < p.line_padding || next >= p.line_padding + p.input_lines;
-      // Where one band is all, lines of padding stay as they are for all channels.
-      if (!padding || p.band < p.output_lines) widen_line(p, input, next, scratch + held * p.pitch);
-    }
+    const int32_t skipped = first * p.line_stride - top;
+    top += skipped;
+    held = held > skipped ? held - skipped : 0;
+    for (int32_t i = 0; i < held * p.pitch; ++i) scratch[i] = scratch[skipped * p.pitch + i];
+    const int32_t wanted = (count - 1) * p.line_stride + kDepthwiseTaps;
+    load_lines(p, input, top + held, top + wanted, scratch + held * p.pitch, widened);
+    held = wanted;
     for (int32_t k = 0; k < kDepthwiseTaps; ++k) lines.x[k] = scratch + k * p.pitch;
-    lines.end = scratch + p.output_values * p.stride;
+    lines.end = scratch + p.output_values / 4 * 4 * p.stride;
     lines.output = output + first * p.output_line_step;
     lines.lines = count;
-#if THIMBLE_DEPTHWISE_ASM
-    if (shift < 0) {
-      p.stride == 1 ? depthwise_lines_stride1(&lines) : depthwise_lines_stride2(&lines);
-      continue;
-    }
-#endif
-    depthwise_lines(lines, p, shift);
+    depthwise_lines(lines, p);
   }
 }
 
 // packed [channels, kDepthwiseWords]: for each line of weights the bytes (w0, w1, w1, w2); the doubled bias (with the
-// input zero point folded in); the multiplier. shift [channels]: as the reference has it. scratch: (band - 1) *
-// line_stride + 3 lines of `pitch`, and what the last block reads behind the last one. Arithmetic: TFLite's integer
-// reference.
+// input zero point folded in); the multiplier. right_shift [channels]. scratch: (band - 1) * line_stride + 3 lines of
+// `pitch`, and what the last block reads behind the last one. Arithmetic: TFLite's integer reference.
 inline void depthwise_conv2d_s8_arm_dsp(const DepthwiseArmDspParams& p, const int8_t* input, const int32_t* packed,
-                                        const int8_t* shift, int16_t* scratch, int8_t* output) {
-  DepthwiseLines lines;
-  const int32_t blocks = (p.output_values + 3) / 4;
+                                        const int8_t* right_shift, int16_t* scratch, int8_t* output) {
   const auto wide = static_cast<int32_t>(sizeof(int16_t));
-  lines.line_stride = p.line_stride * p.pitch * wide;
-  lines.next_block = lines.line_stride - blocks * 4 * p.stride * wide;
+  WidenedLines widened = {};
+  widened.step = p.input_step, widened.step_3 = 3 * p.input_step, widened.values = p.input_values;
+  widened.next_x = p.input_line_step - p.input_values * p.input_step;
+  widened.next_to = (p.pitch - p.input_values) * wide;
+  DepthwiseLines lines = {};
   lines.zero_point = p.output_zero_point;
-  lines.output_step = p.output_step;
-  lines.output_line_step = p.output_line_step;
-  lines.unused = 0;
-  const int32_t scratch_lines = (p.band - 1) * p.line_stride + kDepthwiseTaps;
-  for (int32_t i = 0; i < scratch_lines * p.pitch; ++i) scratch[i] = static_cast<int16_t>(p.input_zero_point);
+  lines.output_step = p.output_step, lines.output_line_step = p.output_line_step;
+  lines.line_stride = p.line_stride * p.pitch * wide;
+  lines.next_block = lines.line_stride - (p.output_values + 1) / 2 * 2 * p.stride * wide;
+  lines.rest = p.output_values % 4;
+  fill_padding(p, (p.band - 1) * p.line_stride + kDepthwiseTaps, scratch);
   for (int32_t n = 0; n < p.batches; ++n) {
-    for (int32_t c = 0; c < p.channels; ++c) {
-      load_depthwise_channel(packed + c * kDepthwiseWords, shift[c], lines);
-      depthwise_channel(p, input + c, shift[c], scratch, output + c, lines);
+    const int32_t* constants = packed;
+    for (int32_t c = 0; c < p.channels; ++c, constants += kDepthwiseWords) {
+      for (int32_t k = 0; k < kDepthwiseTaps; ++k) doubled_taps(constants[k], lines.taps + 2 * k);
+      lines.bias = constants[kDepthwiseTaps];
+      lines.multiplier = constants[kDepthwiseTaps + 1];
+      lines.right_shift = right_shift[c];
+      depthwise_channel(p, input + c, scratch, output + c, widened, lines);
     }
     input += p.input_lines * p.input_values * p.channels;
     output += p.output_lines * p.output_values * p.channels;

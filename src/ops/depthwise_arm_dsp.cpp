@@ -16,7 +16,7 @@ using device::kDepthwiseTaps;
 using device::kDepthwiseWords;
 
 // Bytes of scratch that all lines may take, or else bands get; and without which the portable kernel runs.
-constexpr int64_t kScratch = 1024, kLeastScratch = 512, kMostScratch = 4096;
+constexpr int64_t kScratch = 1400, kLeastScratch = 512, kMostScratch = 4096;
 
 bool fits(const DepthwiseConv2DIntegerParams& p) {
   return p.depth_multiplier == 1 && p.kernel_h <= kDepthwiseTaps && p.kernel_w <= kDepthwiseTaps &&
@@ -45,11 +45,9 @@ DepthwiseArmDspParams along(const DepthwiseConv2DIntegerParams& p, bool columns)
   return q;
 }
 
-int64_t blocks_of(const DepthwiseArmDspParams& q) { return (q.output_values + 3) / 4; }
-
 int64_t scratch_of(const DepthwiseArmDspParams& q, int64_t band) {
   const int64_t lines = (band - 1) * q.line_stride + kDepthwiseTaps;
-  const int64_t last = std::max<int64_t>(q.pitch, blocks_of(q) * 4 * q.stride + 2);
+  const int64_t last = std::max<int64_t>(q.pitch, (q.output_values + 1) / 2 * 2 * q.stride + 2);
   return ((lines - 1) * q.pitch + last) * static_cast<int64_t>(sizeof(int16_t));
 }
 
@@ -63,10 +61,11 @@ int32_t band_of(const DepthwiseArmDspParams& q, int64_t limit) {
 
 int64_t instructions_of(const DepthwiseArmDspParams& q) {
   const int64_t bands = (q.output_lines + q.band - 1) / q.band;
-  const int64_t widen = q.input_lines * (18 + q.input_values * 11 / 4);
+  const int64_t widen = q.input_lines * (10 + q.input_values * 21 / 8);
   const int64_t kept = (bands - 1) * std::max(0, kDepthwiseTaps - q.line_stride) * (q.pitch * 4);
-  const int64_t lines = q.output_lines * (14 + blocks_of(q) * (q.stride == 1 ? 63 : 66));
-  return int64_t{q.batches} * q.channels * (60 + bands * 90 + widen + kept + lines);
+  const int64_t pairs = (q.output_values % 4 + 1) / 2;
+  const int64_t lines = q.output_lines * (18 + q.output_values / 4 * (q.stride == 1 ? 62 : 65) + pairs * 36);
+  return int64_t{q.batches} * q.channels * (40 + bands * 120 + widen + kept + lines);
 }
 
 // In place: nothing that a band overwrites is read by a later one.
@@ -83,8 +82,8 @@ bool may_be_in_place(const DepthwiseArmDspParams& q, bool columns) {
   return true;
 }
 
-// Bytes (w0, w1, w1, w2) of each line of weights, doubled bias, multiplier.
-Result<Tensor> pack(const DepthwiseConv2DIntegerParams& p, bool columns, const KernelCall& call) {
+// Bytes (w0, w1, w1, w2) of each line of weights, doubled bias, multiplier. Empty where doubled sums might overflow.
+std::optional<Tensor> pack_weights(const DepthwiseConv2DIntegerParams& p, bool columns, const KernelCall& call) {
   const auto weights = std::get<Tensor>(call.operands[1]).as<int8_t>();
   const auto bias = std::get<Tensor>(call.operands[2]).as<int32_t>(),
              multiplier = std::get<Tensor>(call.operands[3]).as<int32_t>();
@@ -102,11 +101,23 @@ Result<Tensor> pack(const DepthwiseConv2DIntegerParams& p, bool columns, const K
       }
       packed.push_back(static_cast<int32_t>(taps[0] | taps[1] << 8 | taps[1] << 16 | taps[2] << 24));
     }
-    if (largest >= int64_t{1} << 30) return fail(ErrorCode::unsupported, "sums too large to be doubled");
+    if (largest >= int64_t{1} << 30) return {};
     packed.push_back(2 * bias[static_cast<size_t>(c)]);
     packed.push_back(multiplier[static_cast<size_t>(c)]);
   }
   return Tensor::from<int32_t>({p.input_c, kDepthwiseWords}, packed);
+}
+
+// Empty where a channel needs none.
+std::optional<Tensor> right_shifts(const KernelCall& call) {
+  const auto multiplier = std::get<Tensor>(call.operands[3]).as<int32_t>();
+  const auto shift = std::get<Tensor>(call.operands[4]).as<int8_t>();
+  std::vector<int8_t> right;
+  for (size_t c = 0; c < shift.size(); ++c) {
+    if (shift[c] >= 0 && multiplier[c] != 0) return {};
+    right.push_back(multiplier[c] == 0 ? int8_t{1} : static_cast<int8_t>(-shift[c]));
+  }
+  return Tensor::from<int8_t>({static_cast<int64_t>(right.size())}, right);
 }
 
 }  // namespace
@@ -127,10 +138,10 @@ std::optional<KernelCall> depthwise_arm_dsp(const KernelForm& form, const Kernel
     best = q, columns = vertical;
   }
   if (!best) return {};
-  const Result<Tensor> packed = pack(p, columns, portable);
-  if (!packed) return {};
+  const std::optional<Tensor> packed = pack_weights(p, columns, portable), shifts = right_shifts(portable);
+  if (!packed || !shifts) return {};
   auto call = KernelCall::make("depthwise_conv2d_s8_arm_dsp", *best);
-  call.operand(portable.operands[0]).operand(*packed).operand(portable.operands[4]);
+  call.operand(portable.operands[0]).operand(*packed).operand(*shifts);
   call.operand(ScratchBytes{DType::i16, scratch_of(*best, best->band)}).operand(portable.operands[5]);
   call.instructions = instructions_of(*best);
   if (may_be_in_place(*best, columns)) call.overlap = Overlap{.input = 0, .output = 4, .exact = true};
