@@ -12,6 +12,7 @@
 #include "device/kernels/binary_quantized.h"
 #include "device/kernels/compare.h"
 #include "device/kernels/conv2d.h"
+#include "device/kernels/conv2d_arm_dsp.h"
 #include "device/kernels/convert.h"
 #include "device/kernels/copy.h"
 #include "device/kernels/cumsum.h"

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "ops/conv2d_arm_dsp.h"
 #include "ops/conv_common.h"
 #include "ops/gemm.h"
 #include "ops/loops.h"
@@ -230,10 +231,14 @@ void write(const Attrs& attrs, AttrWriter& writer) {
 
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
   const Shape& weights = args.graph[args.node.inputs[1]].type.shape;
-  return lower_convolution<device::Conv2DIntegerParams, device::Conv2DF32Params>(args, "conv2d", 0, [&](auto& params) {
-    params.input_c = static_cast<int32_t>(args.graph[args.node.inputs[0]].type.shape[3]);
-    params.filter_c = static_cast<int32_t>(weights[3]), params.output_c = static_cast<int32_t>(weights[0]);
-  });
+  auto calls =
+      lower_convolution<device::Conv2DIntegerParams, device::Conv2DF32Params>(args, "conv2d", 0, [&](auto& params) {
+        params.input_c = static_cast<int32_t>(args.graph[args.node.inputs[0]].type.shape[3]);
+        params.filter_c = static_cast<int32_t>(weights[3]), params.output_c = static_cast<int32_t>(weights[0]);
+      });
+  if (!calls || calls->front().kernel != "conv2d_s8" || args.form.isa != "arm_dsp") return calls;
+  if (auto call = conv2d_arm_dsp(calls->front(), args.form.wide_weights)) calls->front() = std::move(*call);
+  return calls;
 }
 
 int64_t macs(const Graph& graph, const Node& node) {
