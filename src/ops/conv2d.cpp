@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "ops/arm_mve.h"
 #include "ops/conv2d_arm_dsp.h"
 #include "ops/conv_common.h"
 #include "ops/gemm.h"
@@ -236,6 +237,7 @@ Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
         params.input_c = static_cast<int32_t>(args.graph[args.node.inputs[0]].type.shape[3]);
         params.filter_c = static_cast<int32_t>(weights[3]), params.output_c = static_cast<int32_t>(weights[0]);
       });
+  if (args.form.isa == "arm_mve") return with_arm_mve(std::move(calls));
   if (!calls || calls->front().kernel != "conv2d_s8" || args.form.isa != "arm_dsp") return calls;
   if (auto call = conv2d_arm_dsp(calls->front(), args.form.wide_weights)) calls->front() = std::move(*call);
   return calls;

@@ -5,4 +5,4 @@ namespace {
 constexpr uint32_t kUart0 = 0x40004000, kFpgaLeds = 0x40028000, kBoardLeds = 0x4002F004;
 }  // namespace
 
-#include "device/port/mps2/fpga_port.h"
+#include "device/port/mps2/fpga_port.inc"

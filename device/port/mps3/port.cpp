@@ -6,4 +6,4 @@ namespace {
 constexpr uint32_t kUart0 = 0x59303000, kFpgaLeds = 0x59302000, kBoardLeds = 0x59300004;
 }  // namespace
 
-#include "device/port/mps2/fpga_port.h"
+#include "device/port/mps2/fpga_port.inc"

@@ -1,0 +1,122 @@
+#include "ops/arm_mve.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "device/kernels/conv2d_arm_mve.h"
+
+namespace thimble::ops {
+
+namespace {
+
+using device::kMveBlock;
+using device::kMveConstants;
+using device::kMveLanes;
+using device::kMveRows;
+
+int64_t quads(int64_t channels) { return (channels + kMveLanes - 1) / kMveLanes; }
+
+template <class Params>
+Params params_of(const KernelCall& call) {
+  Params params{};
+  std::memcpy(&params, call.params.data(), sizeof(params));
+  return params;
+}
+
+// The constants of a portable linear kernel: operands 1 to 4.
+struct Linear {
+  std::span<const int8_t> weights;
+  std::span<const int32_t> bias, multiplier;
+  std::span<const int8_t> shift;
+};
+
+// Nothing where weights are computed or a multiplier is 1 or more.
+std::optional<Linear> linear_of(const KernelCall& call) {
+  const auto* weights = std::get_if<Tensor>(&call.operands[1]);
+  if (!weights) return {};
+  const Linear linear{weights->as<int8_t>(), std::get<Tensor>(call.operands[2]).as<int32_t>(),
+                      std::get<Tensor>(call.operands[3]).as<int32_t>(),
+                      std::get<Tensor>(call.operands[4]).as<int8_t>()};
+  if (std::ranges::any_of(linear.shift, [](int8_t shift) { return shift > 0; })) return {};
+  return linear;
+}
+
+template <class T>
+Tensor tensor_of(const std::vector<T>& values) {
+  return Tensor::from<T>({static_cast<int64_t>(values.size())}, values);
+}
+
+// As device/kernels/linear_arm_mve.h says.
+void add_filters(const Linear& from, int32_t inputs, int32_t outputs, KernelCall& call) {
+  const int32_t padded = device::mve_padded(inputs);
+  std::vector<int8_t> weights(static_cast<size_t>(quads(outputs) * kMveLanes * padded));
+  std::vector<int32_t> constants(static_cast<size_t>(quads(outputs) * kMveConstants));
+  for (int32_t o = 0; o < outputs; ++o) {
+    const int32_t quad = o / kMveLanes, lane = o % kMveLanes, pair = lane % 2, filter = lane / 2;
+    const auto c = static_cast<size_t>(o);
+    const int8_t* w = &from.weights[c * static_cast<size_t>(inputs)];
+    int8_t* packed = &weights[static_cast<size_t>((quad * 2 + pair) * 2 * padded + filter * kMveBlock)];
+    for (int32_t i = 0; i < inputs; ++i) packed[i / kMveBlock * 2 * kMveBlock + i % kMveBlock] = w[i];
+    int32_t* values = &constants[static_cast<size_t>(quad * kMveConstants)];
+    values[pair * 2 + filter] = from.bias[c];
+    values[kMveLanes + lane] = from.multiplier[c];
+    values[2 * kMveLanes + lane] = from.shift[c];
+  }
+  call.operand(tensor_of(weights)).operand(tensor_of(constants));
+}
+
+// Instructions of device::MveFilters::multiply.
+int64_t product_cost(int64_t rows, int64_t inputs, int64_t outputs) {
+  const int64_t blocks = (inputs + kMveBlock - 1) / kMveBlock;
+  return rows / kMveRows * (70 + quads(outputs) * (60 + 24 * blocks)) +
+         rows % kMveRows * (60 + quads(outputs) * (29 + 10 * blocks));
+}
+
+KernelCall rows_call(const KernelCall& portable, const Linear& linear, const device::FullyConnectedIntegerParams& p) {
+  KernelCall call = KernelCall::make("fully_connected_s8_arm_mve", p);
+  call.operand(portable.operands[0]);
+  add_filters(linear, p.inputs, p.outputs, call);
+  call.operand(portable.operands[5]);
+  call.instructions = product_cost(p.rows, p.inputs, p.outputs);
+  return call;
+}
+
+std::optional<KernelCall> fully_connected(const KernelCall& portable) {
+  const auto linear = linear_of(portable);
+  if (!linear) return {};
+  return rows_call(portable, *linear, params_of<device::FullyConnectedIntegerParams>(portable));
+}
+
+std::optional<KernelCall> conv2d(const KernelCall& portable) {
+  const auto p = params_of<device::Conv2DIntegerParams>(portable);
+  const auto linear = linear_of(portable);
+  if (!linear || p.filter_c != p.input_c || p.dilation_h != 1 || p.dilation_w != 1) return {};
+  const int32_t inputs = p.kernel_h * p.kernel_w * p.input_c, pixels = p.batches * p.output_h * p.output_w;
+  if (p.kernel_h * p.kernel_w * p.stride_h * p.stride_w == 1 && p.output_h == p.input_h && p.output_w == p.input_w)
+    return rows_call(portable, *linear,
+                     {pixels, inputs, p.output_c, p.output_zero_point, p.activation_min, p.activation_max});
+  KernelCall call = KernelCall::make("conv2d_s8_arm_mve", p);
+  call.operand(portable.operands[0]);
+  add_filters(*linear, inputs, p.output_c, call);
+  call.operand(ScratchBytes{DType::i8, int64_t{kMveRows} * inputs}).operand(portable.operands[5]);
+  const int64_t gather = 60 + p.kernel_h * (12 + 3 * ((p.kernel_w * p.input_c + 15) / 16));
+  call.instructions = pixels * gather + product_cost(pixels, inputs, p.output_c);
+  return call;
+}
+
+std::optional<KernelCall> own_kernel(const KernelCall& portable) {
+  if (portable.kernel == "fully_connected_s8") return fully_connected(portable);
+  if (portable.kernel == "conv2d_s8") return conv2d(portable);
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<KernelCall>> with_arm_mve(Result<std::vector<KernelCall>> calls) {
+  if (!calls) return calls;
+  for (KernelCall& call : *calls)
+    if (auto own = own_kernel(call)) call = std::move(*own);
+  return calls;
+}
+
+}  // namespace thimble::ops
