@@ -20,6 +20,7 @@
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/depthwise_conv2d_arm_dsp.h"
 #include "device/kernels/fully_connected.h"
+#include "device/kernels/fully_connected_arm_dsp.h"
 #include "device/kernels/gather.h"
 #include "device/kernels/l2_normalization.h"
 #include "device/kernels/linear_arm_mve.h"

@@ -8,5 +8,6 @@
 namespace thimble::ops {
 
 std::optional<KernelCall> depthwise_arm_dsp(const KernelForm& form, const KernelCall& portable);
+std::optional<KernelCall> fully_connected_arm_dsp(const KernelForm& form, const KernelCall& portable);
 
 }  // namespace thimble::ops

@@ -2,6 +2,7 @@
 // out], or with attribute keep_num_dims x's shape with `out` as its last extent.
 #include "device/kernels/fully_connected.h"
 
+#include "ops/arm_dsp.h"
 #include "ops/arm_mve.h"
 #include "ops/gemm.h"
 #include "ops/matmul.h"
@@ -106,6 +107,8 @@ Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
       kernel, device::FullyConnectedIntegerParams{rows, inputs, outputs, zero_point_of(output), range.min, range.max});
   call.operand(node.inputs[0]).operand(*weights.constant).operand(std::move(constants.bias));
   call.operand(std::move(constants.multiplier)).operand(std::move(constants.shift)).operand(node.outputs[0]);
+  if (args.form.isa == "arm_dsp" && call.kernel == "fully_connected_s8")
+    if (auto own = fully_connected_arm_dsp(args.form, call)) call = std::move(*own);
   std::vector calls{std::move(call)};
   return args.form.isa == "arm_mve" ? with_arm_mve(std::move(calls)) : std::move(calls);
 }

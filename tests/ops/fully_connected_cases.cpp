@@ -13,6 +13,12 @@ THIMBLE_OP_CASES(fully_connected) {
       {"last_extent_is_rows", {flows({2, 3, 6}), constant({5, 6}), constant({5})}},
       {"relu", {flows({5, 12}), constant({9, 12}), constant({9})}, Attrs().set("activation", "relu")},
       {"relu6", {flows({3, 20}, -4, 4), constant({8, 20}), constant({8}, 0, 4)}, Attrs().set("activation", "relu6")},
+      {"groups_and_rest", {flows({2, 37}), constant({11, 37}), constant({11})}},
+      {"less_than_a_block", {flows({3, 3}), constant({8, 3}), constant({8}, -3, 3)}},
+      {"long_sums", {flows({1, 200}), constant({8, 200}), constant({8})}},
+      {"zero_points_at_the_ends",
+       {flows({2, 32}, 0, 2), constant({4, 32}), constant({4}, -9, 9)},
+       Attrs().set("activation", "relu")},
   };
 }
 
