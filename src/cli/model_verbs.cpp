@@ -13,8 +13,10 @@ struct Flags {
   std::vector<std::string> data;
   CompareOptions compare;
   DeployOptions deploy;
-  bool full = false, sequence = false;
+  bool full = false, sequence = false, nhwc = false;
 };
+
+ModelFile file_of(const Flags& flags) { return {flags.model, flags.nhwc}; }
 
 std::vector<Path> paths_of(const std::vector<std::string>& files) { return {files.begin(), files.end()}; }
 
@@ -24,16 +26,17 @@ Result<Shown> show_diff(const Flags& flags, Progress& progress) {
                 "example: thimble diff a.tflite b.tflite, or thimble diff a.tflite --board mps2-an386");
   Comparison comparison;
   if (flags.board.empty()) {
-    THIMBLE_LET(comparison, diff_models(flags.model, flags.other, paths_of(flags.data), flags.compare, progress));
+    THIMBLE_LET(comparison,
+                diff_models(file_of(flags), {flags.other, flags.nhwc}, paths_of(flags.data), flags.compare, progress));
   } else {
     THIMBLE_LET(const Board board, load_board(flags.board));
-    THIMBLE_LET(comparison, diff_on_board(flags.model, board, flags.deploy, paths_of(flags.data), progress));
+    THIMBLE_LET(comparison, diff_on_board(file_of(flags), board, flags.deploy, paths_of(flags.data), progress));
   }
   return Shown{to_json(comparison), to_text(comparison), comparison.first.has_value()};
 }
 
 Result<Shown> show_inspect(const Flags& flags, Progress& progress) {
-  THIMBLE_LET(const Inspection inspection, inspect_file(flags.model, paths_of(flags.data), progress));
+  THIMBLE_LET(const Inspection inspection, inspect_file(file_of(flags), paths_of(flags.data), progress));
   std::string text = to_text(inspection);
   if (!flags.html.empty()) {
     THIMBLE_TRY(write_text(flags.html, to_html(inspection)));
@@ -48,7 +51,7 @@ Result<Shown> show_model_run(const Flags& flags, Progress& progress) {
                 "example: thimble run model.tflite --board host --input in.bin --output out.bin");
   THIMBLE_LET(const Board board, load_board(flags.board.empty() ? "host" : flags.board));
   THIMBLE_LET(const ModelRun run,
-              run_model(flags.model, board, flags.deploy, flags.input, flags.output, flags.sequence, progress));
+              run_model(file_of(flags), board, flags.deploy, flags.input, flags.output, flags.sequence, progress));
   return Shown{{{"model", flags.model},
                 {"board", board.id},
                 {"samples", run.samples},
@@ -71,7 +74,7 @@ Result<Shown> show_project_run(const Shell& shell, const Flags& flags, Progress&
 
 Result<Shown> show_bench(const Flags& flags, Progress& progress) {
   THIMBLE_LET(const Board board, load_board(flags.board));
-  THIMBLE_LET(const ModelBench b, bench_model(flags.model, board, flags.deploy, progress));
+  THIMBLE_LET(const ModelBench b, bench_model(file_of(flags), board, flags.deploy, progress));
   return Shown{to_json(b), to_text(b)};
 }
 
@@ -83,7 +86,7 @@ void add_model_verbs(Shell& shell) {
                             "thimble inspect model.tflite --html model.html --data samples.npy", false,
                             [flags](Progress& progress) { return show_inspect(*flags, progress); });
   verb->add_option("model", flags->model, "a model file (.tflite, .onnx, .h5, .keras)")->required();
-
+  add_nhwc(*verb, flags->nhwc);
   verb->add_option("--html", flags->html, "write a page with the graph, the memory plan and the boards");
   verb->add_option("--data", flags->data,
                    "samples, for the int8 error of each layer: .npy, one per input, or raw bytes");
@@ -94,6 +97,7 @@ void add_model_verbs(Shell& shell) {
                [flags](Progress& progress) { return show_diff(*flags, progress); });
   verb->add_option("model", flags->model, "a model file")->required();
   verb->add_option("other", flags->other, "another form of it");
+  add_nhwc(*verb, flags->nhwc);
   verb->add_option("--board", flags->board, "instead of another model: an emulated board, compared with this computer");
   verb->add_option("--data", flags->data, "samples: .npy, one per input, or raw bytes; random ones without");
   add_deploy_options(verb, flags->deploy);
@@ -107,6 +111,7 @@ void add_model_verbs(Shell& shell) {
                                                 : show_model_run(*flags, progress);
                   });
   verb->add_option("model", flags->model, "a model file (.tflite, .onnx, .h5, .keras); without it the project runs");
+  add_nhwc(*verb, flags->nhwc);
   verb->add_option("--board", flags->board, "host, or an emulated board (thimble boards lists them)");
   verb->add_option("--input", flags->input, "raw bytes of the input tensors, any number of samples back to back");
   verb->add_flag("--sequence", flags->sequence, "model file: the samples follow each other in time: state goes on");
@@ -118,6 +123,7 @@ void add_model_verbs(Shell& shell) {
                   "thimble bench model.tflite --board mps2-an386 --json", false,
                   [flags](Progress& progress) { return show_bench(*flags, progress); });
   verb->add_option("model", flags->model, "a model file (.tflite, .onnx, .h5, .keras)")->required();
+  add_nhwc(*verb, flags->nhwc);
   verb->add_option("--board", flags->board, "an emulated board (thimble boards lists them)")->required();
   add_deploy_options(verb, flags->deploy);
 }

@@ -16,7 +16,7 @@ struct Flags {
   std::vector<std::string> calibration;
   QuantizeOptions quantize;
   DeployOptions deploy;
-  bool header = false, fresh = false, resume = false, full = false;
+  bool nhwc = false, header = false, fresh = false, resume = false, full = false;
 };
 
 Result<Board> board_of(const Workspace& workspace, const Flags& flags) {
@@ -116,7 +116,7 @@ Result<Shown> show_model_convert(const Flags& flags, Progress& progress) {
   ConvertOptions options{
       .output = flags.output, .header = flags.header, .labels = flags.labels, .quantize = flags.quantize};
   options.calibration.assign(flags.calibration.begin(), flags.calibration.end());
-  THIMBLE_LET(const ModelConversion c, convert_model(flags.model, options, progress));
+  THIMBLE_LET(const ModelConversion c, convert_model({flags.model, flags.nhwc}, options, progress));
   return Shown{to_json(c), describe(c)};
 }
 
@@ -144,7 +144,7 @@ Result<Shown> show_convert(const Shell& shell, const Flags& flags, Progress& pro
 Result<Shown> show_compile(const Shell& shell, const Flags& flags, Progress& progress) {
   if (!flags.model.empty()) {
     const Path folder = flags.output.empty() ? Path(flags.model).replace_extension() : Path(flags.output);
-    THIMBLE_LET(const EmittedModel emitted, compile_model(flags.model, folder));
+    THIMBLE_LET(const EmittedModel emitted, compile_model({flags.model, flags.nhwc}, folder));
     return Shown{{{"library", folder.string()}, {"name", emitted.name}},
                  fmt::format("{}: {}.h, {}.cpp and the device half", folder.string(), emitted.name, emitted.name)};
   }
@@ -183,7 +183,7 @@ Result<Shown> show_build(const Shell& shell, const Flags& flags, Progress& progr
     THIMBLE_LET(const Board board, load_board(flags.board));
     const Path folder = flags.output.empty() ? Path(Path(flags.model).replace_extension().string() + "-" + board.id)
                                              : Path(flags.output);
-    THIMBLE_LET(const FirmwareImage image, build_model(flags.model, board, flags.deploy, folder));
+    THIMBLE_LET(const FirmwareImage image, build_model({flags.model, flags.nhwc}, board, flags.deploy, folder));
     return shown_image(image);
   }
   THIMBLE_LET(Workspace workspace, open_project(shell, progress));
@@ -238,6 +238,7 @@ void add_project_verbs(Shell& shell) {
           "thimble convert --project my-words", show_convert);
   verb->add_option("model", flags->model,
                    "a model file of any kind, written as .tflite; without it the project's model");
+  add_nhwc(*verb, flags->nhwc);
   verb->add_option("--output", flags->output, "model file: where the .tflite goes");
   verb->add_flag("--header", flags->header, "model file: also as a C array, beside it");
   verb->add_option(
@@ -249,9 +250,11 @@ void add_project_verbs(Shell& shell) {
   verb = add("compile", "write the model as a C++17 library without heap", "thimble compile --project my-words",
              show_compile);
   verb->add_option("model", flags->model, "a model file of any kind; without it the project's model");
+  add_nhwc(*verb, flags->nhwc);
   verb->add_option("--output", flags->output, "model file: the library's folder (default: the model's name)");
   verb = add("build", "build the firmware", "thimble build --project my-words --board netduinoplus2", show_build);
   verb->add_option("model", flags->model, "a model file of any kind: a firmware of tensors in and out");
+  add_nhwc(*verb, flags->nhwc);
   verb->add_option("--output", flags->output, "model file: the firmware's folder (default: <model>-<board>)");
   add_deploy_options(verb, flags->deploy);
   board_flag(verb);

@@ -24,6 +24,10 @@ void add_deploy_options(CLI::App* verb, DeployOptions& deploy) {
       ->check(CLI::PositiveNumber);
 }
 
+void add_nhwc(CLI::App& verb, bool& nhwc) {
+  verb.add_flag("--nhwc", nhwc, ".onnx: images enter as [N, H, W, C], as a camera gives them, not as [N, C, H, W]");
+}
+
 Result<Workspace> open_project(const Shell& shell, Progress& progress) {
   THIMBLE_LET(Project project, load_project(shell.project));
   return Workspace(std::move(project), progress);

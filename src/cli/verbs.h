@@ -35,6 +35,9 @@ CLI::App* add_verb(Shell& shell, const std::string& name, const std::string& wha
 // --optimize and the budgets.
 void add_deploy_options(CLI::App* verb, DeployOptions& deploy);
 
+// --nhwc, for verbs that take a model file.
+void add_nhwc(CLI::App& verb, bool& nhwc);
+
 Result<Workspace> open_project(const Shell& shell, Progress& progress);
 
 void add_data_verbs(Shell& shell);     // data, data speak, import, split, stats

@@ -11,17 +11,24 @@
 
 namespace thimble {
 
+// What to read, and how.
+struct ModelFile {
+  Path path;
+  bool nhwc = false;  // images enter channels last: OnnxOptions::nhwc_inputs; the other formats have no other order
+};
+
 struct ImportedModel {
   Graph graph;
   std::string format;  // "tflite", "onnx" ...
-  std::string hash;    // content_hash of the file
+  std::string hash;    // content_hash of the file, of those that it names, and of how it was read
 };
 
-// name: the file's name, for its extension. Errors: those of the format's reader.
+// The content alone, without files beside it. name: the file's name, for its extension. Errors: those of the format's
+// reader.
 Result<ImportedModel> read_model(std::span<const uint8_t> bytes, const Path& name);
 
 // Errors: not_found, io, and those of read_model with the path in front.
-Result<ImportedModel> read_model_file(const Path& path);
+Result<ImportedModel> read_model_file(const ModelFile& file);
 
 // The extensions of all formats, with the dot: ".tflite", ".onnx" ...
 std::vector<std::string> model_file_extensions();

@@ -5,7 +5,8 @@
 
 namespace thimble {
 
-Result<ModelBench> bench_model(const Path& model, const Board& board, const DeployOptions& deploy, Progress& progress) {
+Result<ModelBench> bench_model(const ModelFile& model, const Board& board, const DeployOptions& deploy,
+                               Progress& progress) {
   if (board.is_host())
     return fail(ErrorCode::unsupported, "the host has no instruction counter", board.id,
                 "name an emulated board: thimble boards");
@@ -29,7 +30,7 @@ Result<ModelBench> bench_model(const Path& model, const Board& board, const Depl
   for (const PlannedCall& planned : plan.calls)
     calls.push_back(
         {planned.call.layer, planned.call.kernel, planned.macs, planned.weight_bytes, planned.call.instructions});
-  return ModelBench{.model = model.string(),
+  return ModelBench{.model = model.path.string(),
                     .board = board.id,
                     .optimize = deploy.optimize,
                     .macs = plan.macs,

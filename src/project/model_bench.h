@@ -28,7 +28,8 @@ struct ModelBench {
   Path elf;
 };
 // Errors: unsupported for the host, which has no instruction counter.
-Result<ModelBench> bench_model(const Path& model, const Board& board, const DeployOptions& deploy, Progress& progress);
+Result<ModelBench> bench_model(const ModelFile& model, const Board& board, const DeployOptions& deploy,
+                               Progress& progress);
 nlohmann::json to_json(const ModelBench& bench);
 std::string to_text(const ModelBench& bench);
 

@@ -90,7 +90,7 @@ Result<Samples> read_samples(const Graph& graph, const std::vector<Path>& files,
   return make_samples(graph, std::move(arrays));
 }
 
-Result<Inspection> inspect_file(const Path& model, const std::vector<Path>& data, Progress& progress) {
+Result<Inspection> inspect_file(const ModelFile& model, const std::vector<Path>& data, Progress& progress) {
   THIMBLE_LET(const LoadedModel loaded, load_model_file(model));
   Inspection inspection = inspect_model(loaded.graph, loaded.plan);
   THIMBLE_LET(inspection.boards, fits(loaded.plan));
@@ -106,7 +106,7 @@ Result<Inspection> inspect_file(const Path& model, const std::vector<Path>& data
   return inspection;
 }
 
-Result<Comparison> diff_models(const Path& a, const Path& b, const std::vector<Path>& data,
+Result<Comparison> diff_models(const ModelFile& a, const ModelFile& b, const std::vector<Path>& data,
                                const CompareOptions& options, Progress& progress) {
   THIMBLE_LET(const ImportedModel first, read_model_file(a));
   THIMBLE_LET(const ImportedModel second, read_model_file(b));
@@ -114,13 +114,13 @@ Result<Comparison> diff_models(const Path& a, const Path& b, const std::vector<P
   return compare_graphs(first.graph, second.graph, samples, options);
 }
 
-Result<Comparison> diff_on_board(const Path& model, const Board& board, const DeployOptions& deploy,
+Result<Comparison> diff_on_board(const ModelFile& model, const Board& board, const DeployOptions& deploy,
                                  const std::vector<Path>& data, Progress& progress) {
   THIMBLE_LET(const ImportedModel imported, read_model_file(model));
   const Graph graph = with_all_outputs(imported.graph);
   THIMBLE_LET(const Samples samples, samples_or_random(graph, data, progress));
   THIMBLE_LET(Plan plan, make_plan(graph, plan_options(board, deploy)));
-  plan.model = model.stem().string();
+  plan.model = model.path.stem().string();
   THIMBLE_LET(Interpreter host, Interpreter::make(graph));
   std::vector<uint8_t> inputs;
   for (int64_t s = 0; s < samples.count; ++s) {

@@ -15,14 +15,14 @@ Result<Samples> read_samples(const Graph& graph, const std::vector<Path>& files,
 
 // Everything `thimble inspect` shows. data: empty, or samples for the error of each layer: of a quantised model against
 // its float32 twin, of a float32 model against its int8 form calibrated on them.
-Result<Inspection> inspect_file(const Path& model, const std::vector<Path>& data, Progress& progress);
+Result<Inspection> inspect_file(const ModelFile& model, const std::vector<Path>& data, Progress& progress);
 
 // Layer by layer. data: empty for random samples.
-Result<Comparison> diff_models(const Path& a, const Path& b, const std::vector<Path>& data,
+Result<Comparison> diff_models(const ModelFile& a, const ModelFile& b, const std::vector<Path>& data,
                                const CompareOptions& options, Progress& progress);
 
 // The host against a board that runs the model with every layer as an output: bytes must be equal.
-Result<Comparison> diff_on_board(const Path& model, const Board& board, const DeployOptions& deploy,
+Result<Comparison> diff_on_board(const ModelFile& model, const Board& board, const DeployOptions& deploy,
                                  const std::vector<Path>& data, Progress& progress);
 
 }  // namespace thimble

@@ -7,6 +7,7 @@
 #include "formats/c_array.h"
 #include "formats/model_file.h"
 #include "formats/recurrent_steps.h"
+#include "formats/tflite/biases.h"
 #include "formats/tflite/tflite.h"
 #include "plan/offline_plan.h"
 #include "project/model_compare.h"
@@ -56,22 +57,23 @@ Result<Graph> quantized(const Graph& graph, const ConvertOptions& options, Progr
 
 }  // namespace
 
-Result<ModelConversion> convert_model(const Path& model, const ConvertOptions& options, Progress& progress) {
+Result<ModelConversion> convert_model(const ModelFile& model, const ConvertOptions& options, Progress& progress) {
   THIMBLE_LET(ImportedModel imported, read_model_file(model));
   ModelConversion result{.tflite = options.output};
   TfliteWriteOptions writing;
   if (imported.format == "tflite") {
-    THIMBLE_LET(const std::vector<uint8_t> bytes, read_bytes(model));
+    THIMBLE_LET(const std::vector<uint8_t> bytes, read_bytes(model.path));
     THIMBLE_LET(writing.info, read_tflite_info(bytes));
   }
   Graph graph = std::move(imported.graph);
   if (!options.calibration.empty()) {
     THIMBLE_LET(graph, quantized(graph, options, progress, result));
   } else if (!options.labels.empty()) {
-    return fail(ErrorCode::usage, "labels are for the samples of --calibrate, found none", model.string());
+    return fail(ErrorCode::usage, "labels are for the samples of --calibrate, found none", model.path.string());
   }
   // TensorFlow Lite has no recurrent layers without state of their own.
   THIMBLE_LET(graph, write_out_recurrent(graph));
+  graph = with_biases(std::move(graph));
   THIMBLE_LET(const Plan plan, make_plan(graph, {}));
   writing.arena_offsets = offline_offsets(graph, plan);
   THIMBLE_LET(const std::vector<uint8_t> written, write_tflite(graph, writing));
@@ -104,14 +106,14 @@ Outcome write_library(const EmittedModel& emitted, const Path& folder) {
   return {};
 }
 
-Result<EmittedModel> compile_model(const Path& model, const Path& folder) {
+Result<EmittedModel> compile_model(const ModelFile& model, const Path& folder) {
   THIMBLE_LET(const LoadedModel loaded, load_model_file(model));
   THIMBLE_LET(EmittedModel emitted, emit_model(loaded.plan, {}));
   THIMBLE_TRY(write_library(emitted, folder));
   return emitted;
 }
 
-Result<FirmwareImage> build_model(const Path& model, const Board& board, const DeployOptions& deploy,
+Result<FirmwareImage> build_model(const ModelFile& model, const Board& board, const DeployOptions& deploy,
                                   const Path& folder) {
   THIMBLE_LET(LoadedModel loaded, load_model_file(model, plan_options(board, deploy)));
   return build_firmware({.app = App::tensor, .plan = std::move(loaded.plan), .form = deploy.form}, board, folder);

@@ -30,17 +30,17 @@ struct ModelConversion {
 
 // The .tflite holds this plan's places in memory for TensorFlow Lite Micro. Errors: those of reading, calibrating,
 // planning and writing; usage.
-Result<ModelConversion> convert_model(const Path& model, const ConvertOptions& options, Progress& progress);
+Result<ModelConversion> convert_model(const ModelFile& model, const ConvertOptions& options, Progress& progress);
 nlohmann::json to_json(const ModelConversion& conversion);
 
 // An emitted model with the device half it needs: everything a firmware's own build takes.
 Outcome write_library(const EmittedModel& emitted, const Path& folder);
 
 // The model as such a library.
-Result<EmittedModel> compile_model(const Path& model, const Path& folder);
+Result<EmittedModel> compile_model(const ModelFile& model, const Path& folder);
 
 // A firmware that reads input tensors and writes output tensors.
-Result<FirmwareImage> build_model(const Path& model, const Board& board, const DeployOptions& deploy,
+Result<FirmwareImage> build_model(const ModelFile& model, const Board& board, const DeployOptions& deploy,
                                   const Path& folder);
 
 }  // namespace thimble

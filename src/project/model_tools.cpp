@@ -10,15 +10,15 @@ PlanOptions plan_options(const Board& board, const DeployOptions& deploy) {
   return {.isa = board.isa, .optimize = deploy.optimize, .flash_budget_bytes = deploy.flash_budget_bytes};
 }
 
-Result<LoadedModel> load_model_file(const Path& path, const PlanOptions& options) {
-  THIMBLE_LET(ImportedModel imported, read_model_file(path));
+Result<LoadedModel> load_model_file(const ModelFile& model, const PlanOptions& options) {
+  THIMBLE_LET(ImportedModel imported, read_model_file(model));
   auto plan = make_plan(imported.graph, options);
   if (!plan) {
     Error error = std::move(plan).error();
-    error.where = error.where.empty() ? path.string() : path.string() + ": " + error.where;
+    error.where = error.where.empty() ? model.path.string() : model.path.string() + ": " + error.where;
     return tl::unexpected<Error>(std::move(error));
   }
-  plan->model = path.stem().string();
+  plan->model = model.path.stem().string();
   return LoadedModel{std::move(imported.graph), std::move(*plan), std::move(imported.hash)};
 }
 
@@ -39,7 +39,7 @@ Path firmware_cache(const std::string& model_hash, const Board& board, const Dep
                      deploy.form == ModelForm::compiled ? "compiled" : "bundle", name_of(app));
 }
 
-Result<ModelRun> run_model(const Path& model, const Board& board, const DeployOptions& deploy, const Path& input,
+Result<ModelRun> run_model(const ModelFile& model, const Board& board, const DeployOptions& deploy, const Path& input,
                            const Path& output, bool sequence, Progress& progress) {
   THIMBLE_LET(const LoadedModel loaded, load_model_file(model, plan_options(board, deploy)));
   THIMBLE_LET(const std::vector<uint8_t> bytes, read_bytes(input));

@@ -1,6 +1,7 @@
 // What can be done with a model file without a project: look at it, run it on a board.
 #pragma once
 #include "emulate/runner.h"
+#include "formats/model_file.h"
 #include "report/inspect.h"
 
 namespace thimble {
@@ -20,7 +21,7 @@ struct LoadedModel {
 };
 
 // Errors: not_found, bad_data, unsupported (naming op, layer and remedy).
-Result<LoadedModel> load_model_file(const Path& path, const PlanOptions& options = {});
+Result<LoadedModel> load_model_file(const ModelFile& model, const PlanOptions& options = {});
 
 // Builds firmware in a folder of its own under the user's cache, so that repeated runs compile nothing.
 Path firmware_cache(const std::string& model_hash, const Board& board, const DeployOptions& deploy, App app);
@@ -34,7 +35,7 @@ struct ModelRun {
   int64_t samples = 0, output_bytes = 0;
   double instructions = 0;  // per inference; 0 on the host
 };
-Result<ModelRun> run_model(const Path& model, const Board& board, const DeployOptions& deploy, const Path& input,
+Result<ModelRun> run_model(const ModelFile& model, const Board& board, const DeployOptions& deploy, const Path& input,
                            const Path& output, bool sequence, Progress& progress);
 
 }  // namespace thimble

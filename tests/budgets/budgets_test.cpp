@@ -103,7 +103,7 @@ TEST_P(Budgets, AreKept) {
   const bool writing = std::getenv("THIMBLE_WRITE_BUDGETS") != nullptr;
   for (const std::string model : kModels) {
     SCOPED_TRACE(model);
-    const auto bench = bench_model(model_file(model, ".tflite"), board_, deploy, silent_progress());
+    const auto bench = bench_model({model_file(model, ".tflite")}, board_, deploy, silent_progress());
     ASSERT_TRUE(bench) << to_string(bench.error());
     const json costs = costs_of(*bench);
     fmt::print("{}", row(board, model, mode, costs));
@@ -124,7 +124,7 @@ TEST_P(Budgets, BytesAreTensorFlowLiteMicros) {
   const auto& [board, mode, deploy] = GetParam();
   for (const std::string model : kModels) {
     const Path output = Path(testing::TempDir()) / fmt::format("budgets-{}-{}-{}.bin", board, model, mode);
-    const auto run = run_model(model_file(model, ".tflite"), board_, deploy, model_file(model, ".in.bin"), output,
+    const auto run = run_model({model_file(model, ".tflite")}, board_, deploy, model_file(model, ".in.bin"), output,
                                false, silent_progress());
     ASSERT_TRUE(run) << to_string(run.error());
     EXPECT_EQ(read_bytes(output).value(), read_bytes(model_file(model, ".out.bin")).value()) << model;

@@ -8,6 +8,7 @@ using HandlerTable = std::map<std::string, Handler, std::less<>>;
 
 void add_elementwise(HandlerTable& table);
 void add_matrix(HandlerTable& table);
+void add_einsum(HandlerTable& table);  // by add_matrix
 void add_window(HandlerTable& table);
 void add_shape(HandlerTable& table);
 void add_movement(HandlerTable& table);
@@ -36,6 +37,8 @@ std::optional<Quantization> int8_scale(Call& call, const OpSpec& spec, const std
 
 // y = scale[c] * x + offset[c] along ONNX axis 1, into the linear operator that made x, where it can take it.
 bool fold_affine(Importer& in, const Item& x, const std::vector<float>& scale, const std::vector<float>& offset);
+// Of two operands that broadcast.
+bool is_broadcasting(std::string_view op);
 // Two items under one operator with broadcasting, in a common order. Quantised where both are and `output` says how.
 Result<Item> emit_binary(Call& call, std::string_view op, const Item& a, const Item& b,
                          const Quantization& output = {});
@@ -48,6 +51,12 @@ Result<Items> emit_move(Call& call, std::string_view op, const Item& x, const Or
                         const std::vector<ValueId>& further = {});
 // begin and size of each ONNX axis.
 Result<Item> emit_slice(Call& call, const Item& x, const Shape& begin, const Shape& size);
+// The product of the last two axes, the others broadcast.
+Result<Item> batch_matmul(Call& call, const Item& a, const Item& b);
+// The item with its axes in another sequence, without a node where that can be.
+Result<Item> transposed(Importer& in, const Item& x, const Order& perm);
+// Each row of x along an ONNX axis times a float32 matrix [out, in].
+Result<Item> emit_along_axis(Call& call, const Item& x, size_t axis, const Tensor& matrix);
 // Any number of values along an axis of the graph: in groups, as a kernel takes few operands.
 Result<ValueId> emit_concat(Importer& in, std::vector<ValueId> ids, int64_t axis, const Quantization& output = {});
 // Constant indices along one ONNX axis.

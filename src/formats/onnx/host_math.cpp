@@ -91,6 +91,12 @@ bool is_comparison(const std::string& op) {
          op == "And" || op == "Or";
 }
 
+bool is_binary(const std::string& op) {
+  for (const char* known : {"Add", "Sum", "Sub", "Mul", "Div", "Mod", "Max", "Min", "Pow"})
+    if (op == known) return true;
+  return is_comparison(op);
+}
+
 using Folded = std::optional<Result<Item>>;
 
 Folded fold_binary(Call& call, const Item& a, const Item& b) {
@@ -363,7 +369,7 @@ Folded fold_one(Call& call) {
   if (op == "Expand") return fold_expand(call, x);
   if (op == "Gather" && call.has_input(1)) return fold_gather(call, x, *call.inputs[1]);
   if (call.inputs.size() == 1) return fold_unary(call, x);
-  if (call.inputs.size() == 2 && call.has_input(1)) return fold_binary(call, x, *call.inputs[1]);
+  if (call.inputs.size() == 2 && call.has_input(1) && is_binary(op)) return fold_binary(call, x, *call.inputs[1]);
   return std::nullopt;
 }
 

@@ -66,7 +66,17 @@ Result<Item> Importer::constant_item(Tensor tensor, Quantization quantization) {
 // ---- orders
 
 Order Importer::order_of(const Item& item) const {
-  return item.constant || item.pending() ? same_order(item.rank()) : item.order;
+  if (item.constant) return same_order(item.rank());
+  if (!item.pending()) return item.order;
+  // It must be transposed: to whichever of the two usual orders moves fewer of the outer axes.
+  const auto kept = [&](const Order& order) {
+    const auto from = reshaped_order(item.shape, order, item.before);
+    if (!from) return ptrdiff_t{-1};
+    const Order want = long_axes(*from, item.before), have = long_axes(item.order, item.before);
+    return std::ranges::mismatch(want, have).in1 - want.begin();
+  };
+  const Order plain = same_order(item.rank()), images = channels_last(item.rank());
+  return item.rank() == 4 && kept(images) > kept(plain) ? images : plain;
 }
 
 std::pair<Tensor, Quantization> arranged(const Item& constant, const Order& order) {
@@ -111,6 +121,12 @@ Result<ValueId> Importer::in_order(const Item& item, const Order& order) {
     return {};
   };
   Order from = item.order;
+  if (const auto direct = item.pending() ? reshaped_order(item.shape, order, item.before) : std::nullopt) {
+    // Axes that the reshape joins come to lie side by side: after that the memory is what is wanted.
+    THIMBLE_TRY(transpose(item.before, item.order, *direct));
+    THIMBLE_TRY(as_shape(permuted(item.shape, order)));
+    return id;
+  }
   if (item.pending()) {
     THIMBLE_TRY(transpose(item.before, item.order, same_order(item.before.size())));
     from = same_order(item.rank());
@@ -258,14 +274,20 @@ const Item* Importer::find(const std::string& name) const {
 
 int Importer::uses_of(const std::string& name) const {
   const auto readers = readers_.find(name);
-  const auto outputs = model_outputs_.find(name);
+  const auto outputs = outputs_.find(name);
   return (readers == readers_.end() ? 0 : static_cast<int>(readers->second.size())) +
-         (outputs == model_outputs_.end() ? 0 : outputs->second);
+         (outputs == outputs_.end() ? 0 : outputs->second);
+}
+
+std::vector<const ::onnx::NodeProto*> Importer::readers_of(const std::string& name) const {
+  const auto readers = readers_.find(name);
+  if (readers == readers_.end() || outputs_.contains(name)) return {};
+  return readers->second;
 }
 
 std::optional<Quantization> Importer::scale_after(const std::string& name, int depth) const {
   const auto readers = readers_.find(name);
-  if (readers == readers_.end() || model_outputs_.contains(name)) return std::nullopt;
+  if (readers == readers_.end() || outputs_.contains(name)) return std::nullopt;
   if (readers->second.size() == 1 && depth < 2) {
     const ::onnx::NodeProto& reader = *readers->second[0];
     if ((reader.op_type() == "Relu" || reader.op_type() == "Clip") && reader.output_size() > 0)

@@ -68,6 +68,8 @@ class Importer {
   // ---- names
   const Item* find(const std::string& name) const;
   int uses_of(const std::string& name) const;
+  // Empty too where the model or a branch has it as an output.
+  std::vector<const ::onnx::NodeProto*> readers_of(const std::string& name) const;
   // The int8 scale that the only readers of a tensor, QuantizeLinear nodes, give it (through Relu and Clip).
   std::optional<Quantization> scale_after(const std::string& name, int depth = 0) const;
 
@@ -78,10 +80,12 @@ class Importer {
  private:
   Outcome check_model();
   Outcome check_operators() const;
-  Outcome read_initializers();
+  Outcome read_initializers(const ::onnx::GraphProto& graph);
   Outcome read_inputs();
   Outcome read_input(const ::onnx::ValueInfoProto& info);
-  Outcome count_uses();
+  void count_uses(const ::onnx::GraphProto& graph);
+  Outcome translate_nodes(const ::onnx::GraphProto& graph);
+  Outcome translate_branch(const Call& call);
   Outcome translate(const ::onnx::NodeProto& node, int index);
   Outcome write_outputs();
   Outcome bind(const std::string& name, Item item);
@@ -90,12 +94,13 @@ class Importer {
   const OnnxOptions& options_;
   std::unordered_map<std::string, Item> items_;
   std::unordered_map<std::string, std::vector<const ::onnx::NodeProto*>> readers_;
-  std::unordered_map<std::string, int> model_outputs_;
+  std::unordered_map<std::string, int> outputs_;  // of the model and of branches
   std::unordered_map<ValueId, size_t> writers_;
   std::map<std::pair<ValueId, Shape>, ValueId> reshapes_;
   std::map<std::pair<ValueId, Order>, ValueId> transposes_;
   std::unordered_map<ValueId, ValueId> floats_;
   int64_t spent_ = 0;
+  int translated_ = 0;
   FoldBudget fold_budget_;
 };
 
@@ -142,6 +147,10 @@ Result<Items> only(Result<Item> item);
 
 // Control characters and broken UTF-8 become '?', long names are cut: they go to terminals, JSON and generated source.
 std::string clean_name(std::string_view name);
+
+// external_data.cpp: tensors that lie in files beside the model get their bytes. Errors: bad_data, unsupported, those
+// of reading files.
+Outcome take_in_side_files(::onnx::GraphProto& graph, const OnnxOptions& options);
 
 // tensor.cpp. Errors: bad_data, unsupported (float16, strings, external data ...).
 Result<Tensor> read_tensor(const ::onnx::TensorProto& proto);

@@ -40,14 +40,15 @@ Shape unpermuted(const Shape& shape, const Order& order) {
   return result;
 }
 
+Order long_axes(const Order& order, const Shape& shape) {
+  Order result;
+  std::ranges::copy_if(order, std::back_inserter(result),
+                       [&](int axis) { return shape[static_cast<size_t>(axis)] != 1; });
+  return result;
+}
+
 bool same_memory(const Order& a, const Order& b, const Shape& shape) {
-  const auto long_axes = [&](const Order& order) {
-    Order result;
-    std::ranges::copy_if(order, std::back_inserter(result),
-                         [&](int axis) { return shape[static_cast<size_t>(axis)] != 1; });
-    return result;
-  };
-  return long_axes(a) == long_axes(b);
+  return long_axes(a, shape) == long_axes(b, shape);
 }
 
 namespace {

@@ -23,6 +23,8 @@ Order channels_last(size_t rank);
 // shape[order[k]] for every k, and back.
 Shape permuted(const Shape& shape, const Order& order);
 Shape unpermuted(const Shape& shape, const Order& order);
+// Those of the order with more than one element.
+Order long_axes(const Order& order, const Shape& shape);
 // The same elements in the same sequence: the orders differ in axes of extent 1 at most.
 bool same_memory(const Order& a, const Order& b, const Shape& shape);
 

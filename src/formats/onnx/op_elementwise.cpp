@@ -274,16 +274,67 @@ Result<Items> elu(Call& call) {
 }
 
 // log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), which does not overflow.
-Result<Items> softplus(Call& call) {
-  THIMBLE_LET(const Item* x, call.input(0));
-  THIMBLE_LET(const Item one, scalar_like(call.in, *x, 1));
-  THIMBLE_LET(Item y, emit_unary(call, "abs", *x));
+Result<Item> soft_plus(Call& call, const Item& x) {
+  THIMBLE_LET(const Item one, scalar_like(call.in, x, 1));
+  THIMBLE_LET(Item y, emit_unary(call, "abs", x));
   THIMBLE_LET(y, emit_unary(call, "neg", y));
   THIMBLE_LET(y, emit_unary(call, "exp", y));
   THIMBLE_LET(y, emit_binary(call, "add", y, one));
   THIMBLE_LET(y, emit_unary(call, "log", y));
+  THIMBLE_LET(const Item above, emit_unary(call, "relu", x));
+  return emit_binary(call, "add", above, y);
+}
+
+Result<Items> softplus(Call& call) {
+  THIMBLE_LET(const Item* x, call.input(0));
+  return only(soft_plus(call, *x));
+}
+
+// x * tanh(softplus(x))
+Result<Items> mish(Call& call) {
+  THIMBLE_LET(const Item* x, call.input(0));
+  THIMBLE_LET(Item y, soft_plus(call, *x));
+  THIMBLE_LET(y, emit_unary(call, "tanh", y));
+  return only(emit_binary(call, "mul", *x, y));
+}
+
+// max(x, 0) + alpha * (exp(min(x, 0) / alpha) - 1)
+Result<Items> celu(Call& call) {
+  THIMBLE_LET(const Item* x, call.input(0));
+  const float alpha = call.real("alpha", 1);
+  THIMBLE_LET(const Item zero, scalar_like(call.in, *x, 0));
+  THIMBLE_LET(const Item share, scalar_like(call.in, *x, 1 / alpha));
+  THIMBLE_LET(const Item factor, scalar_like(call.in, *x, alpha));
+  THIMBLE_LET(Item below, emit_binary(call, "minimum", *x, zero));
+  THIMBLE_LET(below, emit_binary(call, "mul", below, share));
+  THIMBLE_LET(below, emit_unary(call, "elu", below));
+  THIMBLE_LET(below, emit_binary(call, "mul", below, factor));
   THIMBLE_LET(const Item above, emit_unary(call, "relu", *x));
-  return only(emit_binary(call, "add", above, y));
+  return only(emit_binary(call, "add", above, below));
+}
+
+// The remainder has the divisor's sign; with fmod the dividend's, which only real numbers may have.
+Result<Items> modulo(Call& call) {
+  THIMBLE_LET(const Item* a, call.input(0));
+  THIMBLE_LET(const Item* b, call.input(1));
+  if (!call.integer("fmod")) return only(emit_binary(call, "floor_mod", *a, *b));
+  if (a->type != DType::f32) return refuse("Mod of integers with fmod", "use fmod = 0");
+  THIMBLE_LET(const Item size, emit_unary(call, "abs", *a));
+  THIMBLE_LET(const Item divisor, emit_unary(call, "abs", *b));
+  THIMBLE_LET(const Item rest, emit_binary(call, "floor_mod", size, divisor));
+  THIMBLE_LET(const Item sign, emit_unary(call, "sign", *a));
+  return only(emit_binary(call, "mul", rest, sign));
+}
+
+// x where it is above a threshold, else 0.
+Result<Items> thresholded_relu(Call& call) {
+  THIMBLE_LET(const Item* given, call.input(0));
+  THIMBLE_LET(const Item x, call.in.as_float(*given));
+  THIMBLE_LET(const Item threshold, scalar_like(call.in, x, call.real("alpha", 1)));
+  THIMBLE_LET(const Item zero, scalar_like(call.in, x, 0));
+  THIMBLE_LET(const Item above, emit_binary(call, "greater", x, threshold));
+  THIMBLE_LET(const Aligned aligned, align(call.in, {above, x, zero}));
+  return call.in.emit("select_v2", aligned.ids, {}, aligned.order);
 }
 
 Result<Items> softsign(Call& call) {
@@ -315,6 +366,28 @@ Result<Items> where(Call& call) {
     items.push_back(std::move(real));
   }
   THIMBLE_LET(const Aligned aligned, align(call.in, items));
+  return call.in.emit("select_v2", aligned.ids, {}, aligned.order);
+}
+
+// The triangle above or below a diagonal, zeros elsewhere.
+Result<Items> trilu(Call& call) {
+  THIMBLE_LET(const Item* given, call.input(0));
+  std::vector<int64_t> diagonal{0};
+  if (call.has_input(1)) {
+    THIMBLE_LET(diagonal, call.constant_integers(1));
+  }
+  if (given->rank() < 2 || diagonal.size() != 1) return damaged(fmt::format("Trilu of {}", to_string(given->shape)));
+  const int64_t rows = given->shape[given->rank() - 2], columns = given->shape.back();
+  const int64_t k = std::clamp(diagonal[0], -rows, columns);
+  THIMBLE_TRY(call.in.spend(rows * columns * 9));
+  std::vector<int64_t> kept;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column)
+      kept.push_back(call.integer("upper", 1) ? column - row >= k : column - row <= k);
+  THIMBLE_LET(const Item mask, call.in.constant_item(integer_tensor(DType::boolean, {rows, columns}, kept)));
+  THIMBLE_LET(const Item x, call.in.as_declared(*given));
+  THIMBLE_LET(const Item zero, scalar_like(call.in, x, 0));
+  THIMBLE_LET(const Aligned aligned, align(call.in, {mask, x, zero}));
   return call.in.emit("select_v2", aligned.ids, {}, aligned.order);
 }
 
@@ -377,6 +450,8 @@ Result<Item> integer_like(Importer& in, const Item& like, int64_t value) {
 
 }  // namespace
 
+bool is_broadcasting(std::string_view op) { return kBinary.contains(op); }
+
 Result<Item> scalar_like(Importer& in, const Item& like, float value) {
   if (like.type == DType::f32) return in.constant_item(Tensor::from(Shape{}, std::vector<float>{value}));
   // What is no whole number has no integer, nor have NaN, infinities and what int64 cannot hold.
@@ -435,12 +510,17 @@ void add_elementwise(HandlerTable& table) {
                 {"Elu", elu},
                 {"Selu", elu},
                 {"Softplus", softplus},
+                {"Mish", mish},
+                {"Celu", celu},
+                {"ThresholdedRelu", thresholded_relu},
+                {"Mod", modulo},
                 {"Softsign", softsign},
                 {"Gelu", gelu},
                 {"PRelu", prelu},
                 {"Reciprocal", reciprocal},
                 {"Mean", average},
                 {"Where", where},
+                {"Trilu", trilu},
                 {"Identity", identity},
                 {"Dropout", dropout},
                 {"Cast", cast}});

@@ -210,23 +210,10 @@ Result<Item> fully_connected(Call& call, const Item& x, const Item& weights, con
 Result<Item> transposed_last(Importer& in, const Item& item) {
   Order perm = same_order(item.rank());
   std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
-  Item result = item;
-  if (item.constant) {
-    auto [tensor, quantization] = arranged(item, perm);
-    THIMBLE_TRY(in.spend(static_cast<int64_t>(tensor.bytes.size())));
-    result.constant = std::make_shared<const Tensor>(std::move(tensor));
-    result.quantization = std::move(quantization);
-    result.shape = result.before = result.constant->shape;
-    return result;
-  }
-  if (item.pending()) {
-    THIMBLE_LET(result.id, in.plain(item));
-    result.order = same_order(item.rank());
-  }
-  result.shape = result.before = permuted(item.shape, perm);
-  for (int& axis : result.order) axis = perm[static_cast<size_t>(axis)];
-  return result;
+  return transposed(in, item, perm);
 }
+
+}  // namespace
 
 Result<Item> batch_matmul(Call& call, const Item& a, const Item& b) {
   THIMBLE_LET(const OpSpec* spec, call.in.need("batch_matmul"));
@@ -248,10 +235,19 @@ Result<Item> batch_matmul(Call& call, const Item& a, const Item& b) {
   THIMBLE_TRY(widen(left));
   THIMBLE_TRY(widen(right));
   THIMBLE_LET(const ValueId left_id, call.in.plain(left));
-  THIMBLE_LET(const ValueId right_id, call.in.plain(right));
-  THIMBLE_LET(const Items out, call.in.emit("batch_matmul", {left_id, right_id}, {}, same_order(rank), int8));
+  // The operator reads a transposed right side as it lies.
+  Order turned = same_order(rank);
+  std::swap(turned[rank - 1], turned[rank - 2]);
+  const bool adjoint = !right.constant && !right.pending() && right.order == turned &&
+                       !same_memory(turned, same_order(rank), right.shape);
+  THIMBLE_LET(const ValueId right_id, call.in.in_order(right, adjoint ? turned : same_order(rank)));
+  Attrs attrs;
+  if (adjoint) attrs.set("adj_y", int64_t{1});
+  THIMBLE_LET(const Items out, call.in.emit("batch_matmul", {left_id, right_id}, attrs, same_order(rank), int8));
   return out[0];
 }
+
+namespace {
 
 Result<Items> matmul(Call& call) {
   THIMBLE_LET(const Item* a, call.input(0));
@@ -353,8 +349,19 @@ Result<Items> batch_normalization(Call& call) {
 
 }  // namespace
 
+Result<Item> emit_along_axis(Call& call, const Item& x, size_t axis, const Tensor& matrix) {
+  Order perm = same_order(x.rank());
+  std::swap(perm[axis], perm.back());
+  THIMBLE_LET(const Item real, call.in.as_float(x));
+  THIMBLE_LET(const Item last, transposed(call.in, real, perm));
+  THIMBLE_LET(const Item weights, call.in.constant_item(matrix));
+  THIMBLE_LET(const Item y, fully_connected(call, last, weights, nullptr, 1));
+  return transposed(call.in, y, perm);
+}
+
 void add_matrix(HandlerTable& table) {
   table.insert({{"MatMul", matmul}, {"Gemm", gemm}, {"BatchNormalization", batch_normalization}});
+  add_einsum(table);
 }
 
 }  // namespace thimble::onnx_import

@@ -66,6 +66,26 @@ Result<Items> reduce(Call& call) {
   return only(without_axes(call.in, y, axes));
 }
 
+// log(sum(exp(x))), with the largest x taken out so that nothing overflows.
+Result<Items> log_sum_exp(Call& call) {
+  THIMBLE_LET(const Item* given, call.input(0));
+  THIMBLE_LET(auto named, call.integers_from(1, "axes"));
+  if (named.empty()) {
+    named.resize(given->rank());
+    std::iota(named.begin(), named.end(), int64_t{0});
+  }
+  THIMBLE_LET(const auto axes, axes_in(named, given->rank()));
+  THIMBLE_LET(const Item x, call.in.as_float(*given));
+  THIMBLE_LET(const Item largest, emit_reduce(call, "reduce_max", x, axes));
+  THIMBLE_LET(Item y, emit_binary(call, "sub", x, largest));
+  THIMBLE_LET(y, emit_unary(call, "exp", y));
+  THIMBLE_LET(y, emit_reduce(call, "sum", y, axes));
+  THIMBLE_LET(y, emit_unary(call, "log", y));
+  THIMBLE_LET(y, emit_binary(call, "add", y, largest));
+  if (call.integer("keepdims", 1)) return Items{y};
+  return only(without_axes(call.in, y, axes));
+}
+
 Result<Items> global_pool(Call& call) {
   THIMBLE_LET(const Item* x, call.input(0));
   if (x->rank() < 3) return damaged(fmt::format("[N, C, ...] expected, found {}", to_string(x->shape)));
@@ -136,8 +156,83 @@ Result<Items> layer_normalization(Call& call) {
   return Items{y};
 }
 
+// The mean over groups of channels and all places, [N, C, 1, 1 ...]: first over places, so that nothing is transposed.
+Result<Item> group_mean(Call& call, const Item& x, int64_t groups) {
+  std::vector<size_t> places(x.rank() - 2);
+  std::iota(places.begin(), places.end(), size_t{2});
+  THIMBLE_LET(const Item channels, emit_reduce(call, "mean", x, places));
+  const int64_t each = x.shape[1] / groups;
+  THIMBLE_LET(const Item grouped, call.in.reshaped(channels, {x.shape[0], groups, each}));
+  THIMBLE_LET(Item mean, emit_reduce(call, "mean", grouped, {2}));
+  if (each > 1) {
+    Attrs attrs;
+    attrs.set("shape", Shape{x.shape[0], groups, each});
+    THIMBLE_LET(const Items out, emit_move(call, "broadcast_to", mean, same_order(3), attrs));
+    mean = out[0];
+  }
+  Shape shape(x.rank(), 1);
+  std::copy_n(x.shape.begin(), 2, shape.begin());
+  return call.in.reshaped(mean, shape);
+}
+
+Result<Item> group_normalised(Call& call, const Item& given, int64_t groups) {
+  THIMBLE_LET(const Item x, call.in.as_float(given));
+  THIMBLE_LET(const Item mean, group_mean(call, x, groups));
+  THIMBLE_LET(const Item centred, emit_binary(call, "sub", x, mean));
+  THIMBLE_LET(const Item square, emit_binary(call, "mul", centred, centred));
+  THIMBLE_LET(Item variance, group_mean(call, square, groups));
+  THIMBLE_LET(const Item epsilon, scalar_like(call.in, variance, call.real("epsilon", 1e-5f)));
+  THIMBLE_LET(variance, emit_binary(call, "add", variance, epsilon));
+  THIMBLE_LET(const Item inverse, emit_unary(call, "rsqrt", variance));
+  return emit_binary(call, "mul", centred, inverse);
+}
+
+// Scales and biases are per channel from opset 21 on, before that per group.
+Result<Items> group_normalization(Call& call) {
+  THIMBLE_LET(const Item* x, call.input(0));
+  const int64_t groups = call.integer("num_groups");
+  if (x->rank() < 3 || groups < 1 || x->shape[1] % groups != 0)
+    return damaged(fmt::format("{} groups in {}", groups, to_string(x->shape)));
+  THIMBLE_LET(Item y, group_normalised(call, *x, groups));
+  for (size_t i = 1; i <= 2; ++i) {
+    THIMBLE_LET(std::vector<float> values, call.constant_floats(i));
+    const auto channels = static_cast<size_t>(x->shape[1]);
+    if (values.size() == static_cast<size_t>(groups) && values.size() != channels) {
+      std::vector<float> wide;
+      for (size_t c = 0; c < channels; ++c) wide.push_back(values[c / (channels / values.size())]);
+      values = std::move(wide);
+    }
+    if (values.size() != channels) return damaged(fmt::format("{} numbers for {} channels", values.size(), channels));
+    Shape shape(x->rank() - 1, 1);
+    shape[0] = x->shape[1];
+    THIMBLE_LET(const Item factor, call.in.constant_item(Tensor::from(shape, values)));
+    THIMBLE_LET(y, emit_binary(call, i == 1 ? "mul" : "add", y, factor));
+  }
+  return Items{y};
+}
+
+// Exporters write a group normalisation as an instance normalisation of [N, groups, rest] with nothing to scale. What
+// it was before the reshape, [N, C, H, W]; none: it is something else.
+std::optional<Item> grouped_before(Call& call, const Item& x) {
+  if (x.constant || !x.pending() || x.rank() != 3 || x.before.size() != 4 || x.before[0] != x.shape[0] ||
+      x.before[1] % x.shape[1] != 0 || !call.has_input(1) || !call.has_input(2))
+    return std::nullopt;
+  for (size_t i = 1; i <= 2; ++i) {
+    const auto values = call.constant_floats(i);
+    if (!values || std::ranges::any_of(*values, [&](float value) { return value != (i == 1 ? 1.0f : 0.0f); }))
+      return std::nullopt;
+  }
+  Item before = x;
+  before.shape = x.before;
+  return before;
+}
+
 Result<Items> instance_normalization(Call& call) {
   THIMBLE_LET(const Item* x, call.input(0));
+  if (const auto before = grouped_before(call, *x)) {
+    THIMBLE_LET(const Item y, group_normalised(call, *before, x->shape[1]));
+    return only(call.in.reshaped(y, x->shape));
+  }
   if (x->rank() < 3) return damaged(fmt::format("[N, C, ...] expected, found {}", to_string(x->shape)));
   std::vector<size_t> axes(x->rank() - 2);
   std::iota(axes.begin(), axes.end(), size_t{2});
@@ -181,13 +276,17 @@ Result<Items> top_k(Call& call) {
   }
   THIMBLE_LET(const size_t axis, axis_in(call.integer("axis", -1), given->rank()));
   if (!call.integer("largest", 1)) return refuse("the smallest elements", "negate the input and take the largest");
-  if (call.wants_output(1)) return refuse("the indices of TopK, which are int64", "use its values only");
   THIMBLE_LET(const Item real, call.in.as_float(*given));
   THIMBLE_LET(const Item x, with_last(call.in, real, axis));
   THIMBLE_LET(const ValueId id, call.in.in_order(x, call.in.order_of(x)));
   Attrs attrs;
   attrs.set("k", count);
-  return call.in.emit("topk_v2", {id}, attrs, call.in.order_of(x));
+  THIMBLE_LET(Items out, call.in.emit("topk_v2", {id}, attrs, call.in.order_of(x)));
+  if (!call.wants_output(1)) return Items{out[0]};
+  Attrs wide;
+  wide.set("dtype", std::string(name_of(DType::i64)));
+  THIMBLE_LET(const Items indices, call.in.emit("cast", {out[1].id}, wide, out[1].order));
+  return Items{out[0], indices[0]};
 }
 
 Result<Items> cum_sum(Call& call) {
@@ -217,6 +316,8 @@ void add_reduce(HandlerTable& table) {
                 {"LogSoftmax", softmax},
                 {"LayerNormalization", layer_normalization},
                 {"InstanceNormalization", instance_normalization},
+                {"GroupNormalization", group_normalization},
+                {"ReduceLogSumExp", log_sum_exp},
                 {"ArgMax", arg_extreme},
                 {"ArgMin", arg_extreme},
                 {"TopK", top_k},

@@ -75,24 +75,19 @@ Result<Items> transpose(Call& call) {
     for (size_t i = x->rank(); i-- > 0;) given.push_back(static_cast<int64_t>(i));
   THIMBLE_LET(const auto axes, axes_in(given, x->rank()));
   if (axes.size() != x->rank()) return damaged(fmt::format("perm {} for {}", to_string(given), to_string(x->shape)));
-  const Order perm(axes.begin(), axes.end());
-  Item result = *x;
-  if (x->constant) {
-    auto [tensor, quantization] = arranged(*x, perm);
-    THIMBLE_TRY(call.in.spend(static_cast<int64_t>(tensor.bytes.size())));
-    result.constant = std::make_shared<const Tensor>(std::move(tensor));
-    result.quantization = std::move(quantization);
-  } else if (x->pending()) {
-    THIMBLE_LET(result.id, call.in.plain(*x));
-    result.order = same_order(x->rank());
-  }
-  result.shape = result.before = permuted(x->shape, perm);
-  if (x->constant) {
-    result.order = same_order(x->rank());
-  } else {
-    for (int& axis : result.order) axis = static_cast<int>(place_of(static_cast<size_t>(axis), perm));
-  }
-  return Items{result};
+  return only(transposed(call.in, *x, Order(axes.begin(), axes.end())));
+}
+
+// Everything that reads the output broadcasts by itself against a tensor of this shape.
+bool broadcast_by_readers(Call& call, const Shape& shape) {
+  const std::string& name = call.node.output(0);
+  const auto readers = call.in.readers_of(name);
+  return !readers.empty() && std::ranges::all_of(readers, [&](const ::onnx::NodeProto* reader) {
+    if (!is_broadcasting(reader->op_type()) || reader->input_size() != 2) return false;
+    const std::string& other = reader->input(reader->input(0) == name ? 1 : 0);
+    const Item* item = call.in.find(other);
+    return item && other != name && item->shape == shape;
+  });
 }
 
 Result<Items> expand(Call& call) {
@@ -105,7 +100,7 @@ Result<Items> expand(Call& call) {
   Shape padded(shape->size() - x->rank(), 1);
   padded.insert(padded.end(), x->shape.begin(), x->shape.end());
   THIMBLE_LET(const Item wide, call.in.reshaped(*x, padded));
-  if (padded == *shape) return Items{wide};
+  if (padded == *shape || broadcast_by_readers(call, *shape)) return Items{wide};
   const Order order = call.in.order_of(wide);
   Attrs attrs;
   attrs.set("shape", permuted(*shape, order));
@@ -131,6 +126,12 @@ Result<Items> constant(Call& call) {
   return refuse("a constant of text or of sparse values", "use a dense tensor of numbers");
 }
 
+// One whose condition is known never comes here: its branch is translated in its place.
+Result<Items> computed_branch(Call&) {
+  return refuse("a branch whose condition is computed from the input",
+                "export the model with fixed shapes, or without the branch");
+}
+
 // Always computed at import; here it would read a shape that is not constant.
 Result<Items> at_import_only(Call& call) {
   return refuse(fmt::format("{} of a shape that another node computes", call.op()),
@@ -138,6 +139,26 @@ Result<Items> at_import_only(Call& call) {
 }
 
 }  // namespace
+
+Result<Item> transposed(Importer& in, const Item& x, const Order& perm) {
+  Item result = x;
+  if (x.constant) {
+    auto [tensor, quantization] = arranged(x, perm);
+    THIMBLE_TRY(in.spend(static_cast<int64_t>(tensor.bytes.size())));
+    result.constant = std::make_shared<const Tensor>(std::move(tensor));
+    result.quantization = std::move(quantization);
+  } else if (x.pending()) {
+    result.order = in.order_of(x);
+    THIMBLE_LET(result.id, in.in_order(x, result.order));
+  }
+  result.shape = result.before = permuted(x.shape, perm);
+  if (x.constant) {
+    result.order = same_order(x.rank());
+  } else {
+    for (int& axis : result.order) axis = static_cast<int>(place_of(static_cast<size_t>(axis), perm));
+  }
+  return result;
+}
 
 Result<Items> emit_move(Call& call, std::string_view op, const Item& x, const Order& order, const Attrs& attrs,
                         const std::vector<ValueId>& further) {
@@ -158,6 +179,7 @@ void add_shape(HandlerTable& table) {
                 {"Transpose", transpose},
                 {"Expand", expand},
                 {"Constant", constant},
+                {"If", computed_branch},
                 {"Shape", at_import_only},
                 {"Size", at_import_only},
                 {"ConstantOfShape", at_import_only},

@@ -123,26 +123,43 @@ Result<Items> as_given(Importer& in, Item y, size_t rank) {
   return only(in.reshaped(y, {y.shape[0], y.shape[1], y.shape[3]}));
 }
 
-// value: what stands in the padding; in int8 the zero point stands for 0 and -128 for the lowest.
-Result<Item> pad_image(Call& call, const Item& x, const Padding& padding, bool lowest) {
+// Zeros around the image; in int8 the zero point stands for 0. mode: of mirror_pad instead.
+Result<Item> pad_image(Call& call, const Item& x, const Padding& padding, std::string_view mode = {}) {
   if (!padding.any()) return x;
-  const Order order = channels_last(4);
-  THIMBLE_LET(const ValueId id, call.in.in_order(x, order));
   Attrs attrs;
   attrs.set("paddings", std::vector<int64_t>{0, 0, padding.top, padding.bottom, padding.left, padding.right, 0, 0});
-  const Quantization& q = call.in.quantization_of(x);
-  std::vector<ValueId> inputs{id};
-  if (lowest) {
-    const bool int8 = call.in.builder[id].type.dtype == DType::i8;
-    inputs.push_back(
-        int8 ? call.in.builder.constant(call.in.layer + ".lowest", Tensor::from({1}, std::vector<int8_t>{-128}), q)
-             : call.in.builder.constant(call.in.layer + ".lowest",
-                                        Tensor::from({1}, std::vector<float>{std::numeric_limits<float>::lowest()})));
+  if (!mode.empty()) attrs.set("mode", std::string(mode));
+  THIMBLE_LET(const Items out, emit_move(call, mode.empty() ? "pad" : "mirror_pad", x, channels_last(4), attrs));
+  return out[0];
+}
+
+bool is_positive(Importer& in, const Item& x) {
+  const Node* node = x.constant ? nullptr : in.writer_of(x.id);
+  return node && (node->op->name == "relu" || node->op->name == "relu6");
+}
+
+// For a maximum. Zeros where nothing is below them; else the elements at the border, which are in every window that
+// reaches beyond it. (The lowest number there is would make any calibrated scale useless.)
+Result<Item> pad_for_maximum(Call& call, const Item& x, const Padding& padding) {
+  if (!padding.any()) return x;
+  if (is_positive(call.in, x)) return pad_image(call, x, padding);
+  if (std::max({padding.top, padding.bottom, padding.left, padding.right}) == 1)
+    return pad_image(call, x, padding, "symmetric");
+  Item image = x;
+  image.order = channels_last(4);
+  image.before = x.shape;
+  image.constant = nullptr;
+  THIMBLE_LET(image.id, call.in.in_order(x, image.order));
+  const int64_t before[] = {padding.top, padding.left}, after[] = {padding.bottom, padding.right};
+  for (size_t i = 0; i < 2; ++i) {
+    const int64_t extent = image.shape[i + 2];
+    THIMBLE_TRY(call.in.spend((extent + before[i] + after[i]) * 8));
+    std::vector<int64_t> indices;
+    for (int64_t at = -before[i]; at < extent + after[i]; ++at)
+      indices.push_back(std::clamp<int64_t>(at, 0, extent - 1));
+    THIMBLE_LET(image, emit_gather(call, image, i + 2, indices));
   }
-  THIMBLE_LET(const Items out, call.in.emit(lowest ? "padv2" : "pad", inputs, attrs, order, q));
-  Item result = out[0];
-  result.type = x.type;
-  return result;
+  return image;
 }
 
 Result<const Item*> constant_weights(Call& call, size_t input) {
@@ -180,7 +197,7 @@ Result<Items> conv(Call& call) {
   if (depthwise) linear.attrs.set("depth_multiplier", outputs / channels);
   std::tie(linear.weights, linear.weights_quantization) =
       arranged(weights, depthwise ? Order{1, 2, 3, 0} : Order{0, 2, 3, 1});
-  THIMBLE_LET(linear.x, pad_image(call, x, padding, false));
+  THIMBLE_LET(linear.x, pad_image(call, x, padding));
   THIMBLE_LET(const Item y, emit_linear(call, std::move(linear)));
   return as_given(call.in, y, given->rank());
 }
@@ -240,7 +257,7 @@ Result<Items> pool(Call& call) {
   if (!keeps_int8(call, x, max) || corrected) {
     THIMBLE_LET(x, call.in.as_declared(x));
   }
-  THIMBLE_LET(x, pad_image(call, x, padding, max));
+  THIMBLE_LET(x, max ? pad_for_maximum(call, x, padding) : pad_image(call, x, padding));
   const Quantization q = call.in.quantization_of(x);
   Attrs attrs = window_attrs(window, padding);
   attrs.set("window_h", window.h.taps).set("window_w", window.w.taps);
@@ -298,20 +315,114 @@ Result<Window> read_transposed_window(Call& call, const Shape& input, const std:
   return window;
 }
 
-// The full result ("valid", as far as the taps reach), of which a part is cut out where ONNX pads.
+// Elements [begin, begin + size) of a constant's axis.
+Item constant_part(const Item& constant, size_t axis, int64_t begin, int64_t size) {
+  Item part = constant;
+  part.shape[axis] = size;
+  part.before = part.shape;
+  size_t inner = size_of(constant.constant->dtype), outer = 1;
+  for (size_t i = axis + 1; i < constant.rank(); ++i) inner *= static_cast<size_t>(constant.shape[i]);
+  for (size_t i = 0; i < axis; ++i) outer *= static_cast<size_t>(constant.shape[i]);
+  const size_t row = static_cast<size_t>(constant.shape[axis]) * inner, wide = static_cast<size_t>(size) * inner;
+  Tensor tensor{constant.constant->dtype, part.shape, std::vector<std::byte>(outer * wide)};
+  for (size_t o = 0; o < outer; ++o)
+    std::memcpy(tensor.bytes.data() + o * wide,
+                constant.constant->bytes.data() + o * row + static_cast<size_t>(begin) * inner, wide);
+  part.constant = std::make_shared<const Tensor>(std::move(tensor));
+  if (part.quantization.per_channel() && static_cast<size_t>(part.quantization.axis) == axis) {
+    const auto cut = [&](auto& list) {
+      list = {list.begin() + static_cast<ptrdiff_t>(begin), list.begin() + static_cast<ptrdiff_t>(begin + size)};
+    };
+    cut(part.quantization.scale);
+    cut(part.quantization.zero_point);
+  }
+  return part;
+}
+
+// Weights [I, O, kh, kw] with zeros between the taps; the window then has no dilation.
+Result<Item> without_dilation(Importer& in, const Item& weights, Window& window) {
+  if (window.h.dilation == 1 && window.w.dilation == 1) return weights;
+  if (std::ranges::any_of(weights.quantization.zero_point, [](int32_t zero) { return zero != 0; }))
+    return refuse("a transposed convolution with dilation on such weights", "use dilation = 1");
+  Item result = weights;
+  result.shape[2] = window.h.reach();
+  result.shape[3] = window.w.reach();
+  result.before = result.shape;
+  const auto elements = elements_within(result.shape, kMaxElements);
+  if (!elements) return damaged("a dilation beyond any size");
+  const size_t width = size_of(weights.constant->dtype);
+  THIMBLE_TRY(in.spend(*elements * static_cast<int64_t>(width)));
+  Tensor tensor{weights.constant->dtype, result.shape, std::vector<std::byte>(static_cast<size_t>(*elements) * width)};
+  for (int64_t plane = 0; plane < weights.shape[0] * weights.shape[1]; ++plane)
+    for (int64_t y = 0; y < window.h.taps; ++y)
+      for (int64_t x = 0; x < window.w.taps; ++x) {
+        const int64_t from = (plane * window.h.taps + y) * window.w.taps + x;
+        const int64_t to = (plane * result.shape[2] + y * window.h.dilation) * result.shape[3] + x * window.w.dilation;
+        std::memcpy(tensor.bytes.data() + static_cast<size_t>(to) * width,
+                    weights.constant->bytes.data() + static_cast<size_t>(from) * width, width);
+      }
+  result.constant = std::make_shared<const Tensor>(std::move(tensor));
+  for (Axis* axis : {&window.h, &window.w}) {
+    axis->taps = axis->reach();
+    axis->dilation = 1;
+  }
+  return result;
+}
+
+Result<Item> transposed_group(Call& call, const Item& x, const Item& weights, const Item* bias, const Window& window);
+
+// Each group of channels by itself, joined again.
+Result<Item> transposed_groups(Call& call, const Item& x, const Item& weights, const Item* bias, const Window& window,
+                               int64_t groups) {
+  if (groups == 1) return transposed_group(call, x, weights, bias, window);
+  Item image = x;
+  image.order = channels_last(4);
+  image.before = x.shape;
+  THIMBLE_LET(image.id, call.in.in_order(x, image.order));
+  image.constant = nullptr;
+  const int64_t inputs = x.shape[1] / groups, outputs = weights.shape[1];
+  if (bias && (!bias->constant || bias->rank() != 1 || bias->shape[0] != groups * outputs))
+    return refuse("a bias that is computed, or not one per channel", "export the model with constant biases");
+  std::vector<ValueId> parts;
+  Item y;
+  for (int64_t g = 0; g < groups; ++g) {
+    Shape begin(4, 0), size = x.shape;
+    begin[1] = g * inputs;
+    size[1] = inputs;
+    THIMBLE_LET(const Item part, emit_slice(call, image, begin, size));
+    std::optional<Item> own_bias;
+    if (bias) own_bias = constant_part(*bias, 0, g * outputs, outputs);
+    THIMBLE_LET(y, transposed_group(call, part, constant_part(weights, 0, g * inputs, inputs),
+                                    own_bias ? &*own_bias : nullptr, window));
+    THIMBLE_LET(const ValueId id, call.in.in_order(y, channels_last(4)));
+    parts.push_back(id);
+  }
+  THIMBLE_LET(y.id, emit_concat(call.in, std::move(parts), 3, call.in.quantization_of(y)));
+  y.order = channels_last(4);
+  y.shape = y.before = unpermuted(call.in.builder[y.id].type.shape, y.order);
+  return y;
+}
+
 Result<Items> conv_transpose(Call& call) {
   THIMBLE_LET(const Item* given, call.input(0));
   THIMBLE_LET(const Item* stored, constant_weights(call, 1));
   THIMBLE_LET(const Item x, as_image(call.in, *given));
   if (stored->rank() != given->rank()) return damaged("weights and input of different rank");
   THIMBLE_LET(const Item weights, as_image(call.in, *stored));
-  if (call.integer("group", 1) != 1) return refuse("a transposed convolution in groups", "use group = 1");
-  if (weights.shape[0] != x.shape[1])
-    return damaged(fmt::format("weights {} for an input {}", to_string(stored->shape), to_string(given->shape)));
-  THIMBLE_LET(const Window window,
+  const int64_t groups = call.integer("group", 1);
+  if (groups < 1 || weights.shape[0] != x.shape[1] || x.shape[1] % groups != 0)
+    return damaged(fmt::format("weights {} in {} groups for an input {}", to_string(stored->shape), groups,
+                               to_string(given->shape)));
+  THIMBLE_LET(Window window,
               read_transposed_window(call, given->shape, Shape(stored->shape.begin() + 2, stored->shape.end())));
-  if (window.h.dilation != 1 || window.w.dilation != 1)
-    return refuse("a transposed convolution with dilation", "use dilation = 1");
+  THIMBLE_LET(const Item dense, without_dilation(call.in, weights, window));
+  THIMBLE_LET(const Item y,
+              transposed_groups(call, x, dense, call.has_input(2) ? call.inputs[2] : nullptr, window, groups));
+  return as_given(call.in, y, given->rank());
+}
+
+// The full result ("valid", as far as the taps reach), of which a part is cut out where ONNX pads.
+Result<Item> transposed_group(Call& call, const Item& x, const Item& weights, const Item* bias, const Window& window) {
   const auto full = [](const Axis& a) { return std::max((a.input - 1) * a.stride + a.taps, a.before + a.output); };
   const auto same = [](const Axis& a) {
     return a.output == a.input * a.stride && a.before == std::max<int64_t>(0, a.taps - a.stride) / 2;
@@ -323,7 +434,7 @@ Result<Items> conv_transpose(Call& call) {
   Linear linear{.op = "transpose_conv",
                 .x = x,
                 .x_order = channels_last(4),
-                .bias = call.has_input(2) ? call.inputs[2] : nullptr,
+                .bias = bias,
                 .attrs = window_attrs(window, {.word = is_same ? "same" : "valid"}),
                 .output_order = channels_last(4)};
   linear.attrs.set("output_shape", std::vector<int64_t>{x.shape[0], height, width, weights.shape[1]});
@@ -333,7 +444,7 @@ Result<Items> conv_transpose(Call& call) {
     THIMBLE_LET(y, emit_slice(call, y, {0, 0, window.h.before, window.w.before},
                               {y.shape[0], y.shape[1], window.h.output, window.w.output}));
   }
-  return as_given(call.in, y, given->rank());
+  return y;
 }
 
 }  // namespace

@@ -30,6 +30,16 @@ namespace {
 
 bool is_standard(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
 
+bool is_known(const ::onnx::NodeProto& node) {
+  return (is_standard(node.domain()) || node.domain() == "com.microsoft") && handlers().contains(node.op_type());
+}
+
+// Errors: bad_data.
+Outcome check_ports(const ::onnx::NodeProto& node) {
+  if (node.input_size() <= kMaxPorts && node.output_size() <= kMaxPorts && node.output_size() > 0) return {};
+  return fail(ErrorCode::bad_data, fmt::format("{} inputs and {} outputs", node.input_size(), node.output_size()));
+}
+
 std::string describe(const ::onnx::NodeProto& node, int index) {
   const std::string name = clean_name(!node.name().empty() ? node.name()
                                       : node.output_size() ? node.output(0)
@@ -85,14 +95,10 @@ Outcome Importer::check_operators() const {
   std::string first;
   for (int i = 0; i < model_.graph().node_size() && names.size() < kMaxNamed; ++i) {
     const auto& node = model_.graph().node(i);
-    if (node.input_size() > kMaxPorts || node.output_size() > kMaxPorts || node.output_size() == 0)
-      return fail(ErrorCode::bad_data, fmt::format("{} inputs and {} outputs", node.input_size(), node.output_size()),
-                  describe(node, i));
-    const bool known =
-        (is_standard(node.domain()) || node.domain() == "com.microsoft") && handlers().contains(node.op_type());
+    if (auto checked = check_ports(node); !checked) return located(std::move(checked).error(), describe(node, i));
     const std::string name =
         clean_name(is_standard(node.domain()) ? node.op_type() : node.domain() + "." + node.op_type());
-    if (known || std::ranges::find(names, name) != names.end()) continue;
+    if (is_known(node) || std::ranges::find(names, name) != names.end()) continue;
     if (names.empty()) first = describe(node, i);
     names.push_back(name);
   }
@@ -103,12 +109,15 @@ Outcome Importer::check_operators() const {
               first, "docs/onnx.md lists what is read: rebuild the model from those, or leave this part out of it");
 }
 
-Outcome Importer::count_uses() {
-  for (const auto& node : model_.graph().node())
+// Readers within the branches of an If count, whichever is taken.
+void Importer::count_uses(const ::onnx::GraphProto& graph) {
+  for (const auto& node : graph.node()) {
     for (const std::string& input : node.input())
       if (!input.empty()) readers_[input].push_back(&node);
-  for (const auto& output : model_.graph().output()) ++model_outputs_[output.name()];
-  return {};
+    for (const auto& attribute : node.attribute())
+      if (attribute.has_g()) count_uses(attribute.g());
+  }
+  for (const auto& output : graph.output()) ++outputs_[output.name()];
 }
 
 Outcome Importer::bind(const std::string& name, Item item) {
@@ -133,8 +142,8 @@ Outcome Importer::bind(const std::string& name, Item item) {
   return {};
 }
 
-Outcome Importer::read_initializers() {
-  for (const auto& proto : model_.graph().initializer()) {
+Outcome Importer::read_initializers(const ::onnx::GraphProto& graph) {
+  for (const auto& proto : graph.initializer()) {
     const std::string where = "initializer " + clean_name(proto.name());
     auto tensor = read_tensor(proto);
     if (!tensor) return located(std::move(tensor).error(), where);
@@ -170,7 +179,7 @@ Outcome Importer::read_input(const ::onnx::ValueInfoProto& info) {
     item.shape.push_back(extent);
   }
   item.before = item.shape;
-  item.order = options_.nhwc_inputs ? channels_last(item.rank()) : same_order(item.rank());
+  item.order = options_.nhwc_inputs && item.rank() == 4 ? channels_last(item.rank()) : same_order(item.rank());
   item.id = builder.input(clean_name(info.name()), {dtype, permuted(item.shape, item.order)});
   return bind(info.name(), std::move(item));
 }
@@ -184,7 +193,37 @@ Outcome Importer::read_inputs() {
   return {};
 }
 
+Outcome Importer::translate_nodes(const ::onnx::GraphProto& graph) {
+  for (int i = 0; i < graph.node_size(); ++i) {
+    auto done = translate(graph.node(i), i);
+    if (!done && !done.error().where.empty()) return done;
+    if (!done) return located(std::move(done).error(), describe(graph.node(i), i));
+  }
+  return {};
+}
+
+// An If whose condition is known, as exporters make for shapes: the branch it takes stands in its place.
+Outcome Importer::translate_branch(const Call& call) {
+  THIMBLE_LET(const auto condition, call.constant_integers(0));
+  if (condition.size() != 1) return damaged("one condition expected");
+  const auto* branch = call.attribute(condition[0] ? "then_branch" : "else_branch");
+  if (!branch || !branch->has_g() || branch->g().output_size() != call.node.output_size())
+    return damaged("a branch without as many outputs as the If has");
+  THIMBLE_TRY(read_initializers(branch->g()));
+  THIMBLE_TRY(translate_nodes(branch->g()));
+  for (int i = 0; i < call.node.output_size(); ++i) {
+    const Item* item = find(branch->g().output(i).name());
+    if (!item) return damaged(fmt::format("no node writes output {} of the branch", i));
+    Item copy = *item;
+    THIMBLE_TRY(bind(call.node.output(i), std::move(copy)));
+  }
+  return {};
+}
+
 Outcome Importer::translate(const ::onnx::NodeProto& node, int index) {
+  if (++translated_ > kMaxNodes) return refuse(fmt::format("more than {} nodes with those in branches", kMaxNodes));
+  THIMBLE_TRY(check_ports(node));
+  if (!is_known(node)) return refuse(fmt::format("ONNX operator {} is not supported", clean_name(node.op_type())));
   std::vector<const Item*> inputs;
   bool all_constant = true;
   for (const std::string& name : node.input()) {
@@ -196,6 +235,7 @@ Outcome Importer::translate(const ::onnx::NodeProto& node, int index) {
   }
   layer = clean_name(!node.name().empty() ? node.name() : fmt::format("{}_{}", node.op_type(), index));
   Call call(*this, node, std::move(inputs));
+  if (node.op_type() == "If" && all_constant) return translate_branch(call);
   std::optional<Result<Items>> folded;
   if (all_constant || node.op_type() == "Shape" || node.op_type() == "Size") folded = fold(call);
   THIMBLE_LET(Items outputs, folded ? std::move(*folded) : handlers().find(node.op_type())->second(call));
@@ -230,13 +270,10 @@ Outcome Importer::write_outputs() {
 
 Result<Graph> Importer::run() {
   THIMBLE_TRY(check_model());
-  THIMBLE_TRY(count_uses());
-  THIMBLE_TRY(read_initializers());
+  count_uses(model_.graph());
+  THIMBLE_TRY(read_initializers(model_.graph()));
   THIMBLE_TRY(read_inputs());
-  for (int i = 0; i < model_.graph().node_size(); ++i) {
-    auto done = translate(model_.graph().node(i), i);
-    if (!done) return located(std::move(done).error(), describe(model_.graph().node(i), i));
-  }
+  THIMBLE_TRY(translate_nodes(model_.graph()));
   THIMBLE_TRY(write_outputs());
   if (const std::string name = clean_name(model_.graph().name()); !name.empty()) builder.graph().name = name;
   remove_dead_nodes(builder.graph());
@@ -260,6 +297,7 @@ Result<Graph> read_onnx(std::span<const uint8_t> bytes, const OnnxOptions& optio
     return fail(ErrorCode::bad_data,
                 fmt::format("not an ONNX model: {} bytes that are not its protocol buffer", bytes.size()), {},
                 "give an .onnx file as PyTorch, tf2onnx or another exporter writes it");
+  THIMBLE_TRY(take_in_side_files(*model.mutable_graph(), options));
   join_patterns(*model.mutable_graph());
   THIMBLE_TRY(expand_quantized(*model.mutable_graph()));
   return Importer(model, options).run();
