@@ -7,6 +7,7 @@
 
 namespace thimble::ops {
 
+std::optional<KernelCall> conv2d_arm_dsp(const KernelForm& form, const KernelCall& portable);
 std::optional<KernelCall> depthwise_arm_dsp(const KernelForm& form, const KernelCall& portable);
 std::optional<KernelCall> fully_connected_arm_dsp(const KernelForm& form, const KernelCall& portable);
 

@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
+#include "ops/arm_dsp.h"
 #include "ops/arm_mve.h"
-#include "ops/conv2d_arm_dsp.h"
 #include "ops/conv_common.h"
 #include "ops/gemm.h"
 #include "ops/loops.h"
@@ -239,7 +239,7 @@ Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
       });
   if (args.form.isa == "arm_mve") return with_arm_mve(std::move(calls));
   if (!calls || calls->front().kernel != "conv2d_s8" || args.form.isa != "arm_dsp") return calls;
-  if (auto call = conv2d_arm_dsp(calls->front(), args.form.wide_weights)) calls->front() = std::move(*call);
+  if (auto call = conv2d_arm_dsp(args.form, calls->front())) calls->front() = std::move(*call);
   return calls;
 }
 

@@ -1,13 +1,13 @@
 // Packs filters and channel constants as device/kernels/blocks_arm_dsp.h wants them, after checking that no sum can
 // leave the range in which its arithmetic equals the portable kernel's.
-#include "ops/conv2d_arm_dsp.h"
+#include "device/kernels/conv2d_arm_dsp.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "device/base/fixed_point.h"
 #include "device/kernels/conv2d.h"
-#include "device/kernels/conv2d_arm_dsp.h"
+#include "ops/arm_dsp.h"
+#include "ops/conv_common.h"
 
 namespace thimble::ops {
 
@@ -203,21 +203,22 @@ int64_t instructions_of(const device::Conv2DArmDspParams& p, bool wide) {
 
 }  // namespace
 
-std::optional<KernelCall> conv2d_arm_dsp(const KernelCall& portable, bool wide_weights) {
+std::optional<KernelCall> conv2d_arm_dsp(const KernelForm& form, const KernelCall& portable) {
   device::Conv2DIntegerParams from;
   std::memcpy(&from, portable.params.data(), sizeof(from));
   if (from.filter_c != from.input_c || !std::holds_alternative<Tensor>(portable.operands[1])) return {};
-  const Packer packer(portable, wide_weights);
+  const Packer packer(portable, form.wide_weights);
   std::vector<int32_t> words = packer.pack();
   if (words.empty()) return {};
   const device::Conv2DArmDspParams& params = packer.params();
-  KernelCall call = KernelCall::make(wide_weights ? "conv2d_s8_arm_dsp_wide" : "conv2d_s8_arm_dsp", params);
+  KernelCall call = KernelCall::make(form.wide_weights ? "conv2d_s8_arm_dsp_wide" : "conv2d_s8_arm_dsp", params);
   const auto count = static_cast<int64_t>(words.size());
   call.operand(portable.operands[0])
       .operand(Tensor::from<int32_t>({count}, words))
       .operand(ScratchBytes{DType::i32, int64_t{params.quads} * device::kQuadWords * 4})
       .operand(portable.operands[5]);
-  call.instructions = instructions_of(params, wide_weights);
+  call.instructions = instructions_of(params, form.wide_weights);
+  call.overlap = Overlap{.input = 0, .output = 3, .distance = convolution_distance(from, 2)};
   return call;
 }
 

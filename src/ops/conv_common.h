@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "device/base/params.h"
+#include "device/kernels/conv2d.h"
 #include "graph/op_spec.h"
 #include "ops/lowering.h"
 #include "ops/window.h"
@@ -43,6 +44,10 @@ void set_window(const Window& window, Params& params) {
   set(params.dilation_h, window.h.dilation), set(params.dilation_w, window.w.dilation);
   set(params.padding_h, window.h.padding), set(params.padding_w, window.w.padding);
 }
+
+// Overlap::distance of a convolution of bytes that reads the taps of `at_once` pixels of its output and then writes
+// these pixels, in the order of the output.
+int64_t convolution_distance(const device::Conv2DIntegerParams& params, int64_t at_once);
 
 // The call of kernel <name>_f32 or an integer one; set_channels fills what is not the window, zero points or
 // activation. channel_axis: axis of the weights that counts output channels.

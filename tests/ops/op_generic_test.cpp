@@ -182,8 +182,12 @@ TEST_P(EveryCase, EveryFormGivesThePortableKernelsBytes) {
       for (const KernelForm& form : special_forms()) {
         const auto own = run_kernels(graph, bytes, false, form);
         ASSERT_TRUE(own) << to_string(own.error());
-        ASSERT_EQ(*own, *portable) << form.isa << (form.wide_weights ? ", wide weights" : "")
-                                   << (form.scratch ? "" : ", no scratch") << ", seed " << seed;
+        const std::string setting = fmt::format("{}{}{}, seed {}", form.isa, form.wide_weights ? ", wide weights" : "",
+                                                form.scratch ? "" : ", no scratch", seed);
+        ASSERT_EQ(*own, *portable) << setting;
+        const auto overlapped = run_kernels(graph, bytes, false, form, true);
+        ASSERT_TRUE(overlapped) << to_string(overlapped.error());
+        ASSERT_EQ(*overlapped, *portable) << setting << ", input and output overlap";
       }
     }
 }

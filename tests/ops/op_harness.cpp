@@ -42,6 +42,29 @@ class Guarded {
   std::vector<std::byte> memory_;
 };
 
+// Input and output of a call in one piece of memory, as far over each other as it allows.
+class Shared {
+ public:
+  Shared(const Overlap& overlap, size_t input_bytes, size_t output_bytes, std::vector<void*>& operands)
+      : memory_(std::max(output_bytes, static_cast<size_t>(overlap.distance) + input_bytes)),
+        output_(operands[overlap.output]),
+        output_bytes_(output_bytes) {
+    std::byte* input = memory_.data() + overlap.distance;
+    std::memcpy(input, operands[overlap.input], input_bytes);
+    operands[overlap.input] = input, operands[overlap.output] = memory_.data();
+  }
+  // The output to its own place; false where the kernel wrote outside.
+  bool give_back() {
+    std::memcpy(output_, memory_.data(), output_bytes_);
+    return memory_.intact();
+  }
+
+ private:
+  Guarded memory_;
+  void* output_;
+  size_t output_bytes_;
+};
+
 Quantization covering(const std::vector<float>& values, DType dtype) {
   float low = 0, high = 0;
   for (float value : values) low = std::min(low, value), high = std::max(high, value);
@@ -245,7 +268,7 @@ std::vector<KernelForm> special_forms() {
 
 Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
                                                         const std::vector<std::vector<std::byte>>& inputs,
-                                                        bool in_place, const KernelForm& form) {
+                                                        bool in_place, const KernelForm& form, bool overlapped) {
   const Node& node = graph.nodes[0];
   std::map<ValueId, Guarded> memory;
   const auto place = [&](ValueId id) -> Guarded& {
@@ -275,7 +298,17 @@ Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
         operands.push_back(
             scratch.emplace_back(std::make_unique<Guarded>(std::get<ScratchBytes>(operand).bytes))->data());
     }
+    std::optional<Shared> shared;
+    if (overlapped && call.overlap) {
+      const auto bytes = [&](size_t operand) {
+        const ValueType& type = graph[std::get<ValueId>(call.operands[operand])].type;
+        return static_cast<size_t>(element_count(type.shape)) * size_of(type.dtype);
+      };
+      const Overlap& overlap = *call.overlap;
+      shared.emplace(overlap, bytes(overlap.input), bytes(overlap.output), operands);
+    }
     THIMBLE_TRY(run_kernel(call, operands));
+    if (shared && !shared->give_back()) return fail(ErrorCode::internal, "the kernel writes outside", node.name);
     for (const auto& block : scratch)
       if (!block->intact()) return fail(ErrorCode::internal, "the kernel writes outside its scratch memory", node.name);
   }

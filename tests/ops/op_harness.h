@@ -49,10 +49,12 @@ inline Graph int8_graph(const Subject& subject, const Values& inputs) {
 Values representable_inputs(const Graph& graph, const Values& inputs);
 
 // Lowers the node and runs its kernels on the host; bytes of each input that flows, bytes of each output. in_place: the
-// output takes input 0's memory. Errors: those of lower and of the kernel table, and writes outside an operand.
+// output takes input 0's memory. overlapped: input and output lie over each other as far as each call allows. Errors:
+// those of lower and of the kernel table, and writes outside an operand.
 Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
                                                         const std::vector<std::vector<std::byte>>& inputs,
-                                                        bool in_place = false, const KernelForm& form = {});
+                                                        bool in_place = false, const KernelForm& form = {},
+                                                        bool overlapped = false);
 
 // Every form of the kernels that a core may get, but the portable one.
 std::vector<KernelForm> special_forms();
