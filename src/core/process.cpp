@@ -29,7 +29,9 @@ struct Package {
 constexpr Package kPackages[] = {
     {"espeak-ng", "espeak-ng"},
     {"qemu-system-arm", "qemu-system-arm"},
+    {"qemu-system-riscv32", "qemu-system-misc"},
     {"arm-none-eabi-g++", "gcc-arm-none-eabi"},
+    {"riscv64-unknown-elf-g++", "gcc-riscv64-unknown-elf"},
     {"arm-none-eabi-gcc", "gcc-arm-none-eabi"},
     {"arm-none-eabi-size", "binutils-arm-none-eabi"},
     {"arm-none-eabi-nm", "binutils-arm-none-eabi"},

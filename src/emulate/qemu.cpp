@@ -6,7 +6,7 @@ namespace thimble {
 
 namespace {
 
-constexpr int kFaultStatus = 70;  // of device/port/cortex_m/startup.cpp
+constexpr int kFaultStatus = 70;  // of device/port/memory_map.h
 
 std::string explain(const CommandResult& ended) {
   if (ended.exit_status == kFaultStatus) return "the firmware ran into a processor fault (often a stack overflow)";
@@ -20,12 +20,14 @@ Result<RunLog> run_in_qemu(const Board& board, const Path& elf, const Path& fold
   std::error_code ignored;
   std::filesystem::remove_all(folder, ignored);
   THIMBLE_TRY(write_bytes(folder / "samples.bin", samples));
-  const Command command{
-      .words = {"qemu-system-arm", "-M", board.runner.machine, "-kernel", elf.string(), "-display", "none", "-monitor",
-                "none", "-icount", "shift=0", "-semihosting-config", "enable=on,target=native", "-serial",
-                "file:console.log", "-d", trace_options(board), "-D", "trace.log"},
-      .folder = folder,
-      .timeout_s = timeout_s};
+  Command command{.words = {board.runner.emulator, "-M", board.runner.machine, "-kernel", elf.string(), "-display",
+                            "none", "-monitor", "none", "-icount", "shift=0", "-semihosting-config",
+                            "enable=on,target=native", "-serial", "file:console.log"},
+                  .folder = folder,
+                  .timeout_s = timeout_s};
+  std::vector<std::string>& words = command.words;
+  words.insert(words.end(), board.runner.options.begin(), board.runner.options.end());
+  if (!board.runner.pin_trace.empty()) words.insert(words.end(), {"-d", trace_options(board), "-D", "trace.log"});
   THIMBLE_LET(const CommandResult ended, run_command(command));
   const auto results = read_bytes(folder / "results.bin");
   if (ended.exit_status == kFaultStatus || !results)

@@ -54,7 +54,7 @@ class QemuRunner : public Runner {
 }  // namespace
 
 Result<std::unique_ptr<Runner>> make_qemu_runner(const FirmwareSpec& spec, const Board& board, const Path& folder) {
-  THIMBLE_TRY(find_program("qemu-system-arm"));
+  THIMBLE_TRY(find_program(board.runner.emulator));
   const Path absolute = std::filesystem::absolute(folder);
   THIMBLE_LET(FileLock lock, FileLock::take(absolute / "run.lock"));
   THIMBLE_LET(FirmwareImage image, build_firmware(spec, board, absolute));

@@ -37,7 +37,9 @@ Outcome read_keys(TomlTable& table, Board& board) {
   THIMBLE_TRY(read_region(table, "ram", board.ram));
   TomlTable runner = table.table("runner");
   runner.read("kind", board.runner.kind);
+  runner.read("emulator", board.runner.emulator);
   runner.read("machine", board.runner.machine);
+  runner.read("options", board.runner.options);
   runner.read("systick_hz", board.runner.systick_hz);
   runner.read("pin_trace", board.runner.pin_trace);
   THIMBLE_TRY(runner.finish());

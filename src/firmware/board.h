@@ -16,9 +16,11 @@ struct MemoryRegion {
 // How firmware for the board is run.
 struct BoardRunner {
   std::string kind = "none";  // host, qemu, none
-  std::string machine;        // qemu: its -machine
-  int64_t systick_hz = 0;     // rate of port_ticks there
-  std::string pin_trace;      // what the emulator's log shows of the pins: gpio_bsrr, fpgaio_led
+  std::string emulator = "qemu-system-arm";
+  std::string machine;               // qemu: its -machine
+  std::vector<std::string> options;  // qemu: further words of its command
+  int64_t systick_hz = 0;            // rate of port_ticks there
+  std::string pin_trace;             // what the emulator's log shows of the pins: gpio_bsrr, fpgaio_led; empty: nothing
 };
 
 struct Board {

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/resources.h"
 #include "emulate/qemu.h"
 #include "emulate/runner.h"
@@ -26,13 +28,20 @@ Result<RunLog> run_on(const std::string& id, const FirmwareSpec& spec, std::span
 class EmulatedBoard : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    SKIP_WITHOUT("arm-none-eabi-g++");
-    SKIP_WITHOUT("qemu-system-arm");
+    const auto board = load_board(GetParam());
+    ASSERT_TRUE(board) << to_string(board.error());
+    SKIP_WITHOUT(board->toolchain + "g++");
+    SKIP_WITHOUT(board->runner.emulator);
   }
 };
-INSTANTIATE_TEST_SUITE_P(Boards, EmulatedBoard, testing::Values("netduinoplus2", "mps2-an386"), [](const auto& info) {
-  return std::string(info.index == 0 ? "netduinoplus2" : "mps2_an386");
-});
+INSTANTIATE_TEST_SUITE_P(Boards, EmulatedBoard,
+                         testing::Values("netduinoplus2", "mps2-an386", "mps2-an385", "mps2-an385-m0plus", "mps2-an500",
+                                         "riscv-virt"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
 
 TEST_P(EmulatedBoard, GivesTheHostsBytesInBothForms) {
   FirmwareSpec spec{.app = App::tensor, .plan = plan_of(stack(40, {24, 10}))};
@@ -114,7 +123,11 @@ int main() {{
   for (int repeat = 0; repeat < 3; ++repeat, ++summary.items) {{
     int rounds = {};
     const uint64_t begin = port_ticks();
-    __asm volatile("1: .rept 14\n nop\n .endr\n subs %0, #1\n bne 1b" : "+r"(rounds));
+#ifdef __riscv
+    __asm volatile("1: .rept 14\n nop\n .endr\n addi %0, %0, -1\n bnez %0, 1b" : "+r"(rounds));
+#else
+    __asm volatile(".syntax unified\n1: .rept 14\n nop\n .endr\n subs %0, #1\n bne 1b" : "+l"(rounds));
+#endif
     write_record(io, RecordKind::outputs, OutputsRecord{{port_ticks() - begin}});
   }}
   finish(Status::ok, summary);

@@ -70,8 +70,10 @@ struct Setting {
 class EveryKernel : public testing::TestWithParam<Setting> {
  protected:
   void SetUp() override {
-    SKIP_WITHOUT("arm-none-eabi-g++");
-    SKIP_WITHOUT("qemu-system-arm");
+    const auto board = load_board(GetParam().board);
+    ASSERT_TRUE(board) << to_string(board.error());
+    SKIP_WITHOUT(board->toolchain + "g++");
+    SKIP_WITHOUT(board->runner.emulator);
   }
 };
 
@@ -88,7 +90,11 @@ std::string setting_name(const testing::TestParamInfo<Setting>& info) {
 INSTANTIATE_TEST_SUITE_P(Settings, EveryKernel,
                          testing::Values(Setting{"mps2-an386", DType::i8}, Setting{"mps2-an386", DType::f32},
                                          Setting{"mps2-an386", DType::i8, true},
-                                         Setting{"mps2-an386", DType::i8, true, true}),
+                                         Setting{"mps2-an386", DType::i8, true, true},
+                                         Setting{"mps2-an385", DType::i8, true},
+                                         Setting{"mps2-an385-m0plus", DType::i8, true},
+                                         Setting{"mps2-an500", DType::i8, true}, Setting{"riscv-virt", DType::i8, true},
+                                         Setting{"riscv-virt", DType::f32}),
                          setting_name);
 
 TEST_P(EveryKernel, GivesTheHostsBytesOnTheEmulatedCore) {

@@ -9,7 +9,8 @@ using namespace thimble;
 TEST(Board, EveryBoardFileLoads) {
   const auto boards = all_boards();
   ASSERT_TRUE(boards) << to_string(boards.error());
-  for (const std::string id : {"host", "netduinoplus2", "mps2-an386", "mps3-an547"})
+  for (const std::string id : {"host", "netduinoplus2", "mps2-an386", "mps2-an385", "mps2-an385-m0plus", "mps2-an500",
+                               "mps3-an547", "riscv-virt"})
     EXPECT_TRUE(std::ranges::any_of(*boards, [&](const Board& board) { return board.id == id; })) << id;
 }
 

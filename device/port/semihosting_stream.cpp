@@ -1,6 +1,6 @@
 // port_read, port_write and port_exit of emulated boards: two files in the emulator's working folder, opened once.
-#include "device/port/cortex_m/semihosting.h"
 #include "device/port/port.h"
+#include "device/port/semihosting.h"
 
 namespace {
 
