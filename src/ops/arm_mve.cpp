@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "device/kernels/conv2d_arm_mve.h"
+#include "device/kernels/depthwise_conv2d.h"
+#include "device/kernels/depthwise_conv2d_arm_mve.h"
 
 namespace thimble::ops {
 
@@ -104,9 +106,81 @@ std::optional<KernelCall> conv2d(const KernelCall& portable) {
   return call;
 }
 
+// Lines of the depthwise kernel are rows of the image, or columns.
+device::DepthwiseMveParams depthwise_lines(const device::DepthwiseConv2DIntegerParams& p, bool columns) {
+  device::DepthwiseMveParams q{};
+  q.batches = p.batches, q.channels = p.input_c;
+  q.input_lines = p.input_h, q.input_columns = p.input_w;
+  q.output_lines = p.output_h, q.output_columns = p.output_w;
+  q.input_line_step = p.input_w * p.input_c, q.input_column_step = p.input_c;
+  q.output_line_step = p.output_w * p.input_c, q.output_column_step = p.input_c;
+  q.line_stride = p.stride_h, q.column_stride = p.stride_w;
+  q.line_padding = p.padding_h, q.column_padding = p.padding_w;
+  q.line_taps = columns ? p.kernel_w : p.kernel_h;
+  q.input_zero_point = p.input_zero_point, q.output_zero_point = p.output_zero_point;
+  if (columns) {
+    std::swap(q.input_lines, q.input_columns), std::swap(q.output_lines, q.output_columns);
+    std::swap(q.input_line_step, q.input_column_step), std::swap(q.output_line_step, q.output_column_step);
+    std::swap(q.line_stride, q.column_stride), std::swap(q.line_padding, q.column_padding);
+  }
+  q.two_lines = q.line_stride == 1 && q.line_taps < device::kMveTaps && q.output_lines > 1;
+  return q;
+}
+
+int64_t depthwise_cost(const device::DepthwiseMveParams& p) {
+  const int64_t lanes = device::mve_depthwise_lanes(p), times = (p.output_lines + p.two_lines) / (1 + p.two_lines);
+  const int64_t blocks = (p.channels + device::kMveChannels - 1) / device::kMveChannels;
+  const int64_t rounds = (p.output_columns + lanes - 1) / lanes;
+  return p.batches * times *
+         (blocks * (120 + 20 * p.column_stride * device::mve_phase(p)) +
+          p.channels * (23 + (p.two_lines ? 19 : 21) * rounds));
+}
+
+Tensor pack_depthwise(const Linear& from, const device::DepthwiseConv2DIntegerParams& p, bool columns) {
+  std::vector<int32_t> words;
+  for (int32_t c = 0; c < p.input_c; ++c) {
+    int8_t taps[device::kMveTaps * device::kMveTaps] = {};
+    for (int32_t y = 0; y < p.kernel_h; ++y)
+      for (int32_t x = 0; x < p.kernel_w; ++x)
+        taps[columns ? y * device::kMveTaps + x : x * device::kMveTaps + y] =
+            from.weights[static_cast<size_t>((y * p.kernel_w + x) * p.input_c + c)];
+    words.resize(words.size() + device::kMveTaps);
+    std::memcpy(&words[words.size() - device::kMveTaps], taps, sizeof(taps));
+    const auto i = static_cast<size_t>(c);
+    words.insert(words.end(), {from.bias[i], from.multiplier[i], from.shift[i], from.shift[i] < 0 ? 1 : 0});
+  }
+  return tensor_of(words);
+}
+
+// Scratch memory beyond which the portable kernel runs.
+constexpr int32_t kMostDepthwiseScratch = 16 << 10;
+
+std::optional<KernelCall> depthwise(const KernelCall& portable) {
+  const auto p = params_of<device::DepthwiseConv2DIntegerParams>(portable);
+  const auto linear = linear_of(portable);
+  if (!linear || p.depth_multiplier != 1 || p.dilation_h != 1 || p.dilation_w != 1 || p.activation_min != -128 ||
+      p.activation_max != 127 || std::max(p.kernel_h, p.kernel_w) > device::kMveTaps ||
+      std::max(p.stride_h, p.stride_w) > device::kMveTaps)
+    return {};
+  std::optional<KernelCall> best;
+  for (const bool columns : {false, true}) {
+    const device::DepthwiseMveParams q = depthwise_lines(p, columns);
+    const int64_t cost = depthwise_cost(q);
+    if (q.output_columns > kMostDepthwiseScratch / device::kMveColumn ||
+        device::mve_depthwise_scratch(q) > kMostDepthwiseScratch || (best && best->instructions <= cost))
+      continue;
+    best = KernelCall::make("depthwise_conv2d_s8_arm_mve", q);
+    best->operand(portable.operands[0]).operand(pack_depthwise(*linear, p, columns));
+    best->operand(ScratchBytes{DType::i8, device::mve_depthwise_scratch(q)}).operand(portable.operands[5]);
+    best->instructions = cost;
+  }
+  return best;
+}
+
 std::optional<KernelCall> own_kernel(const KernelCall& portable) {
   if (portable.kernel == "fully_connected_s8") return fully_connected(portable);
   if (portable.kernel == "conv2d_s8") return conv2d(portable);
+  if (portable.kernel == "depthwise_conv2d_s8") return depthwise(portable);
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "ops/arm_dsp.h"
+#include "ops/arm_mve.h"
 #include "ops/conv_common.h"
 #include "ops/loops.h"
 #include "ops/ops.h"
@@ -171,6 +172,7 @@ Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
         params.input_c = static_cast<int32_t>(channels),
         params.depth_multiplier = static_cast<int32_t>(weights[3] / channels);
       });
+  if (args.form.isa == "arm_mve") return with_arm_mve(std::move(calls));
   if (args.form.isa == "arm_dsp" && calls && calls->front().kernel == "depthwise_conv2d_s8")
     if (auto own = depthwise_arm_dsp(args.form, calls->front())) calls->front() = std::move(*own);
   return calls;
