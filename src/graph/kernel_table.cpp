@@ -5,6 +5,7 @@
 #include "device/dsp/raw.h"
 #include "device/kernels/activation.h"
 #include "device/kernels/add_n.h"
+#include "device/kernels/add_table.h"
 #include "device/kernels/arg.h"
 #include "device/kernels/batch_matmul.h"
 #include "device/kernels/binary_f32.h"

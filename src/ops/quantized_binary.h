@@ -1,6 +1,8 @@
 // Parameters of the quantised kernels of two inputs, from the scales of their tensors. Formulas: TensorFlow Lite's
 // Prepare functions, with the floats and doubles they use.
 #pragma once
+#include <optional>
+
 #include "device/kernels/binary_quantized.h"
 #include "ops/broadcast.h"
 #include "ops/lowering.h"
@@ -30,5 +32,9 @@ Result<KernelCall> quantized_product(const BinaryNode& node);
 Result<KernelCall> quantized_quotient(const BinaryNode& node);
 Result<KernelCall> quantized_squared_difference(const BinaryNode& node);
 Result<KernelCall> quantized_prelu(const BinaryNode& node);
+
+// From a call of add_s8 with its operands to one of add_table_s8. Nothing where an input is repeated, or the output's
+// scale is far from the inputs'.
+std::optional<KernelCall> with_add_table(const KernelCall& portable);
 
 }  // namespace thimble::ops

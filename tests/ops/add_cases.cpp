@@ -8,6 +8,8 @@ THIMBLE_OP_CASES(add) {
       {"vector", {flows({1, 13}), flows({1, 13})}},
       {"image", {flows({2, 3, 5, 4}), flows({2, 3, 5, 4})}},
       {"other_scales", {flows({3, 17}, -0.1f, 0.2f), flows({3, 17}, -8, 5)}},
+      {"larger_scale_second", {flows({1, 70}, -1, 1), flows({1, 70}, -3, 2)}},
+      {"relu_from_the_least", {flows({1, 300}, 0, 5), flows({1, 300}, 0, 1)}, Attrs().set("activation", "relu")},
       {"constant", {flows({1, 9}), constant({1, 9})}},
       {"relu", {flows({2, 11}), flows({2, 11})}, Attrs().set("activation", "relu")},
       {"relu6", {flows({2, 11}, -2, 5), flows({2, 11}, -2, 5)}, Attrs().set("activation", "relu6")},
