@@ -24,7 +24,7 @@ tl::unexpected<Error> os_error(const Path& path, std::string_view doing) {
 
 template <class Container>
 Result<Container> read_whole(const Path& path, uint64_t max_bytes) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would wait for a writer
   if (file < 0) return os_error(path, "open it for reading");
   struct stat info {};
   if (::fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {

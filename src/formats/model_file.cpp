@@ -12,6 +12,8 @@ namespace thimble {
 
 namespace {
 
+constexpr uint64_t kMaxSideBytes = uint64_t{512} << 20;
+
 // What a reader may need besides the bytes.
 struct Reading {
   bool nhwc = false;
@@ -84,7 +86,7 @@ Result<ImportedModel> read_model_file(const ModelFile& file) {
     if (std::filesystem::is_symlink(side, ignored))
       return fail(ErrorCode::unsupported, "its data lies behind a symbolic link, which may lead anywhere",
                   side.string(), "put the file itself beside the model");
-    THIMBLE_LET(std::vector<uint8_t> content, read_bytes(side));
+    THIMBLE_LET(std::vector<uint8_t> content, read_bytes(side, kMaxSideBytes));
     also += content_hash(content);
     return content;
   };

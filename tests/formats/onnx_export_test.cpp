@@ -1,6 +1,7 @@
 // Patterns that exporters write: what PyTorch and tf2onnx make of layers that ONNX has no operator for, shuffles and
 // shapes, branches on shapes, weights in a second file.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <numeric>
 
@@ -309,6 +310,28 @@ TEST(OnnxExports, WeightsInASecondFile) {
   }
 }
 
+// Each of a model's tensors in a file of its own: what all of them hold is bounded, not each.
+TEST(OnnxExports, FilesBesideTheModelAreBoundedTogether) {
+  OnnxSample sample = with_side_file("0", "4", "8");
+  auto& tensors = *sample.proto().mutable_graph()->mutable_initializer();
+  const int at = tensors.size() - 1;
+  for (int i = 1; i < 20; ++i) {
+    auto& tensor = *tensors.Add();
+    tensor = tensors[at];
+    tensor.set_name(fmt::format("w{}", i));
+    for (auto& entry : *tensor.mutable_external_data())
+      if (entry.key() == "location") entry.set_value(std::to_string(i));
+  }
+  int asked = 0;
+  const auto graph = read_onnx(sample.bytes(), {.side_file = [&](const std::string&) {
+                                 ++asked;
+                                 return Result<std::vector<uint8_t>>(std::vector<uint8_t>(size_t{120} << 20));
+                               }});
+  ASSERT_FALSE(graph);
+  EXPECT_EQ(graph.error().code, ErrorCode::unsupported);
+  EXPECT_EQ(asked, 5);
+}
+
 TEST(OnnxExports, TheSecondFileLiesBesideTheModel) {
   const Path folder = Path(testing::TempDir()) / "onnx_side_file";
   std::filesystem::remove_all(folder);
@@ -317,6 +340,9 @@ TEST(OnnxExports, TheSecondFileLiesBesideTheModel) {
   ASSERT_TRUE(write_bytes(folder / "elsewhere.bin", bytes_of({10, 20, 30})));
   std::filesystem::create_symlink(folder / "elsewhere.bin", folder / "weights.bin");
   EXPECT_FALSE(read_model_file({folder / "model.onnx"}));
+  std::filesystem::remove(folder / "weights.bin");
+  ASSERT_EQ(::mkfifo((folder / "weights.bin").c_str(), 0600), 0);
+  EXPECT_FALSE(read_model_file({folder / "model.onnx"}));  // and does not wait for who writes into the pipe
   std::filesystem::remove(folder / "weights.bin");
   ASSERT_TRUE(write_bytes(folder / "weights.bin", bytes_of({10, 20, 30})));
   const auto first = read_model_file({folder / "model.onnx"});

@@ -75,6 +75,9 @@ class SideFiles {
     auto known = files_.find(place.file);
     if (known == files_.end()) {
       THIMBLE_LET(std::vector<uint8_t> content, options_.side_file(place.file));
+      held_ += static_cast<int64_t>(content.size());
+      if (held_ > kMaxConstantBytes)
+        return refuse(fmt::format("the files beside the model have more than {} bytes", kMaxConstantBytes));
       known = files_.emplace(place.file, std::move(content)).first;
     }
     const std::vector<uint8_t>& content = known->second;
@@ -93,7 +96,7 @@ class SideFiles {
 
   const OnnxOptions& options_;
   std::map<std::string, std::vector<uint8_t>> files_;
-  int64_t taken_ = 0;
+  int64_t held_ = 0, taken_ = 0;
 };
 
 }  // namespace
