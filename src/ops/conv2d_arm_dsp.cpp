@@ -7,7 +7,7 @@
 #include "device/base/fixed_point.h"
 #include "device/kernels/conv2d.h"
 #include "ops/arm_dsp.h"
-#include "ops/conv_common.h"
+#include "ops/overlap.h"
 
 namespace thimble::ops {
 
@@ -218,7 +218,9 @@ std::optional<KernelCall> conv2d_arm_dsp(const KernelForm& form, const KernelCal
       .operand(ScratchBytes{DType::i32, int64_t{params.quads} * device::kQuadWords * 4})
       .operand(portable.operands[5]);
   call.instructions = instructions_of(params, form.wide_weights);
-  call.overlap = Overlap{.input = 0, .output = 3, .distance = convolution_distance(from, 2)};
+  PixelLoop loop = portable_loop(from, DType::i8);
+  loop.early = 0, loop.together = 2;  // taps of two pixels are extended before any of their channels is written
+  call.overlap = overlap_of(loop, 0, 3);
   return call;
 }
 

@@ -1,7 +1,6 @@
 #include "ops/conv_common.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "core/threads.h"
 #include "ops/loops.h"
@@ -12,36 +11,7 @@ namespace {
 
 int64_t images_per_group(int64_t batch) { return (batch + kBatchGroups - 1) / kBatchGroups; }
 
-// Per output index along one axis: the first input index that it reads, or -1 for none.
-std::vector<int64_t> first_read(int32_t outputs, int32_t stride, int32_t padding, int32_t dilation, int32_t taps,
-                                int32_t inputs) {
-  std::vector<int64_t> first(static_cast<size_t>(outputs), -1);
-  for (int32_t i = 0; i < outputs; ++i) {
-    const device::TapRange range = device::taps_inside(i, stride, padding, dilation, taps, inputs);
-    if (range.end > range.begin) first[static_cast<size_t>(i)] = range.origin + range.begin * dilation;
-  }
-  return first;
-}
-
 }  // namespace
-
-int64_t convolution_distance(const device::Conv2DIntegerParams& p, int64_t at_once) {
-  const auto rows = first_read(p.output_h, p.stride_h, p.padding_h, p.dilation_h, p.kernel_h, p.input_h);
-  const auto columns = first_read(p.output_w, p.stride_w, p.padding_w, p.dilation_w, p.kernel_w, p.input_w);
-  const int64_t image = int64_t{p.output_h} * p.output_w, pixels = p.batches * image;
-  int64_t distance = 0, needed = std::numeric_limits<int64_t>::max();  // by the pixels from this one on
-  for (int64_t pixel = pixels; pixel-- > 0;) {
-    const int64_t row = rows[static_cast<size_t>(pixel % image / p.output_w)];
-    const int64_t column = columns[static_cast<size_t>(pixel % p.output_w)];
-    if (row >= 0 && column >= 0) {
-      const int64_t at = (pixel / image * p.input_h + row) * p.input_w + column;
-      needed = std::min(needed, at * p.input_c);
-    }
-    if (pixel % at_once == 0 && needed != std::numeric_limits<int64_t>::max())
-      distance = std::max(distance, pixel * p.output_c - needed);
-  }
-  return distance;
-}
 
 int64_t batch_groups(int64_t batch) {
   const int64_t images = images_per_group(batch);

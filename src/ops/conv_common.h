@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "device/base/params.h"
-#include "device/kernels/conv2d.h"
 #include "graph/op_spec.h"
 #include "ops/lowering.h"
+#include "ops/overlap.h"
 #include "ops/window.h"
 
 namespace thimble::ops {
@@ -45,10 +45,6 @@ void set_window(const Window& window, Params& params) {
   set(params.padding_h, window.h.padding), set(params.padding_w, window.w.padding);
 }
 
-// Overlap::distance of a convolution of bytes that reads the taps of `at_once` pixels of its output and then writes
-// these pixels, in the order of the output.
-int64_t convolution_distance(const device::Conv2DIntegerParams& params, int64_t at_once);
-
 // The call of kernel <name>_f32 or an integer one; set_channels fills what is not the window, zero points or
 // activation. channel_axis: axis of the weights that counts output channels.
 template <class IntegerParams, class F32Params, class SetChannels>
@@ -67,8 +63,14 @@ Result<std::vector<KernelCall>> lower_convolution(const LowerArgs& args, std::st
     params.batches = static_cast<int32_t>(input.type.shape[0]);
     params.activation_min = min, params.activation_max = max;
     auto call = KernelCall::make(kernel, params);
+    call.overlap = overlap_of(portable_loop(params, dtype), 0, 0);
     call.operand(node.inputs[0]).operand(operand_of(graph, node.inputs[1]));
     return call;
+  };
+  const auto with_output = [&](KernelCall& call) {
+    if (call.overlap) call.overlap->output = call.operands.size();
+    call.operand(node.outputs[0]);
+    return std::vector{std::move(call)};
   };
   if (dtype == DType::f32) {
     if (weights.type.dtype != DType::f32)
@@ -77,8 +79,8 @@ Result<std::vector<KernelCall>> lower_convolution(const LowerArgs& args, std::st
     THIMBLE_LET(Operand bias, float_bias(graph, node, taps[static_cast<size_t>(channel_axis)]));
     KernelCall call =
         make(F32Params{}, device::bits_of(range.min), device::bits_of(range.max), fmt::format("{}_f32", name));
-    call.operand(std::move(bias)).operand(node.outputs[0]);
-    return std::vector{std::move(call)};
+    call.operand(std::move(bias));
+    return with_output(call);
   }
   THIMBLE_LET(ChannelConstants constants, channel_constants(graph, node, {.channel_axis = channel_axis}));
   THIMBLE_LET(const std::string kernel, integer_kernel(node, name, dtype, constants.bias.dtype));
@@ -87,8 +89,7 @@ Result<std::vector<KernelCall>> lower_convolution(const LowerArgs& args, std::st
   params.input_zero_point = zero_point_of(input), params.output_zero_point = zero_point_of(output);
   KernelCall call = make(params, range.min, range.max, kernel);
   call.operand(std::move(constants.bias)).operand(std::move(constants.multiplier)).operand(std::move(constants.shift));
-  call.operand(node.outputs[0]);
-  return std::vector{std::move(call)};
+  return with_output(call);
 }
 
 }  // namespace thimble::ops

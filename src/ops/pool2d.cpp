@@ -8,6 +8,7 @@
 #include "ops/loops.h"
 #include "ops/lowering.h"
 #include "ops/ops.h"
+#include "ops/overlap.h"
 #include "ops/window.h"
 
 namespace thimble::ops {
@@ -149,6 +150,7 @@ Result<std::vector<KernelCall>> lower(const std::string& kernel, const LowerArgs
   }
   auto call = KernelCall::make(fmt::format("{}_{}", kernel, kernel_suffix(dtype)), params);
   call.operand(args.node.inputs[0]).operand(args.node.outputs[0]);
+  call.overlap = overlap_of(portable_loop(params, dtype), 0, 1);
   return std::vector{std::move(call)};
 }
 

@@ -140,6 +140,27 @@ class ConstantPool {
   std::map<std::pair<int64_t, std::string>, uint32_t> places_;
 };
 
+// The tensors that may overlap: a call allows it, its input is of no use afterwards, its output of none before, and no
+// other operand lies in either. Indices are those of Plan::tensors.
+std::vector<ArenaOverlap> overlaps_of(const Plan& plan) {
+  std::vector<ArenaOverlap> overlaps;
+  for (size_t c = 0; c < plan.calls.size(); ++c) {
+    const auto& [call, refs, op, macs, weight_bytes] = plan.calls[c];
+    if (!call.overlap || call.overlap->input >= refs.size() || call.overlap->output >= refs.size()) continue;
+    const int input = refs[call.overlap->input].tensor, output = refs[call.overlap->output].tensor;
+    if (input < 0 || output < 0 || input == output) continue;
+    const ArenaTensor &from = plan.tensors[static_cast<size_t>(input)], &to = plan.tensors[static_cast<size_t>(output)];
+    const auto users =
+        std::ranges::count_if(refs, [&](const OperandRef& ref) { return ref.tensor == input || ref.tensor == output; });
+    const auto step = static_cast<int>(c);
+    if (users != 2 || from.state || to.state || from.output || from.last_call != step || to.first_call != step)
+      continue;
+    overlaps.push_back(
+        {static_cast<size_t>(input), static_cast<size_t>(output), call.overlap->distance, call.overlap->exact});
+  }
+  return overlaps;
+}
+
 // Fills a Plan from a graph, step by step.
 class PlanBuilder {
  public:
@@ -148,6 +169,7 @@ class PlanBuilder {
         lowered_(std::move(lowered)),
         memory_(graph, lowered_.calls_of_node),
         constants_(plan_.constants),
+        overlap_(options.overlap),
         tensor_of_(graph.values.size(), kNoTensor) {
     plan_.model = graph.name;
     plan_.isa = options.isa;
@@ -160,7 +182,10 @@ class PlanBuilder {
     for (ValueId input : graph_.inputs) THIMBLE_TRY(touch(input, 0));
     for (size_t c = 0; c < lowered_.calls.size(); ++c) THIMBLE_TRY(add_call(c));
     const int last = std::max(0, static_cast<int>(lowered_.calls.size()) - 1);
-    for (ValueId output : graph_.outputs) THIMBLE_TRY(touch(output, last));
+    for (ValueId output : graph_.outputs) {
+      THIMBLE_TRY(touch(output, last));
+      plan_.tensors[static_cast<size_t>(tensor_of(output))].output = true;
+    }
     for (ArenaTensor& tensor : plan_.tensors)
       if (tensor.state) tensor.last_call = last;
     THIMBLE_TRY(place_state());
@@ -212,11 +237,12 @@ class PlanBuilder {
       if (ref.constant) planned.weight_bytes += ref.bytes;
       planned.refs.push_back(ref);
     }
+    if (!overlap_) planned.call.overlap.reset();
     plan_.calls.push_back(std::move(planned));
     return {};
   }
 
-  // Arena operands get their offset in place(); until then it is the number of their tensor.
+  // Arena operands get their offset in place().
   Result<OperandRef> add_operand(Operand& operand, const std::string& layer, int call) {
     if (auto* tensor = std::get_if<Tensor>(&operand)) {
       const OperandRef ref{true, constants_.add(*tensor), tensor->dtype, static_cast<int64_t>(tensor->bytes.size())};
@@ -226,9 +252,8 @@ class PlanBuilder {
     if (const auto* scratch = std::get_if<ScratchBytes>(&operand)) {
       if (scratch->bytes <= 0 || scratch->bytes > kMostBytes)
         return fail(ErrorCode::internal, fmt::format("asks for {} bytes of scratch", scratch->bytes), layer);
-      const auto tensor = static_cast<uint32_t>(plan_.tensors.size());
       plan_.tensors.push_back({layer + " scratch", scratch->bytes, 0, call, call, true});
-      return OperandRef{false, tensor, scratch->dtype, scratch->bytes};
+      return OperandRef{false, 0, scratch->dtype, scratch->bytes, static_cast<int>(plan_.tensors.size()) - 1};
     }
     const ValueId id = std::get<ValueId>(operand);
     if (id < 0 || id >= static_cast<ValueId>(graph_.values.size()))
@@ -237,7 +262,7 @@ class PlanBuilder {
     if (const auto& constant = graph_[memory_.owner(id)].constant)
       return OperandRef{true, constants_.add(*constant), constant->dtype, bytes};
     THIMBLE_TRY(touch(id, call));
-    return OperandRef{false, static_cast<uint32_t>(tensor_of(id)), graph_[id].type.dtype, bytes};
+    return OperandRef{false, 0, graph_[id].type.dtype, bytes, tensor_of(id)};
   }
 
   // State at the start of the arena, one after the other, and what it holds at first among the constants.
@@ -261,15 +286,23 @@ class PlanBuilder {
 
   Outcome place() {
     std::vector<ArenaBlock> blocks;
+    std::vector<size_t> block_of(plan_.tensors.size(), 0);
     int64_t sum = plan_.state_bytes;
-    for (const ArenaTensor& tensor : plan_.tensors) {
+    for (size_t t = 0; t < plan_.tensors.size(); ++t) {
+      const ArenaTensor& tensor = plan_.tensors[t];
       if (tensor.state) continue;
+      block_of[t] = blocks.size();
       blocks.push_back({tensor.bytes, tensor.first_call, tensor.last_call});
       sum += tensor.bytes + kArenaAlignment;
     }
     if (sum > kMostBytes)
       return fail(ErrorCode::does_not_fit, fmt::format("the tensors need {} bytes together", sum), graph_.name);
-    const ArenaLayout layout = place_in_arena(blocks);
+    std::vector<ArenaOverlap> overlaps = overlaps_of(plan_);
+    for (ArenaOverlap& overlap : overlaps) {
+      overlap.input = block_of[overlap.input];
+      overlap.output = block_of[overlap.output];
+    }
+    const ArenaLayout layout = place_in_arena(blocks, overlaps);
     plan_.arena_bytes = plan_.state_bytes + layout.bytes;
     plan_.lower_bound_bytes = plan_.state_bytes + layout.lower_bound;
     plan_.arena_is_smallest = layout.smallest;
@@ -278,7 +311,7 @@ class PlanBuilder {
       if (!tensor.state) tensor.offset = static_cast<uint32_t>(plan_.state_bytes + *offset++);
     for (PlannedCall& call : plan_.calls)
       for (OperandRef& ref : call.refs)
-        if (!ref.constant) ref.offset = plan_.tensors[ref.offset].offset;
+        if (!ref.constant) ref.offset = plan_.tensors[static_cast<size_t>(ref.tensor)].offset;
     return {};
   }
 
@@ -296,15 +329,16 @@ class PlanBuilder {
   SharedMemory memory_;
   Plan plan_;
   ConstantPool constants_;
+  bool overlap_;
   std::vector<int> tensor_of_;  // by owner
 };
 
-// An arena operand must lie inside one tensor that lives during the call.
-bool lies_in_a_living_tensor(const Plan& plan, const OperandRef& ref, int call) {
-  return std::ranges::any_of(plan.tensors, [&](const ArenaTensor& tensor) {
-    return tensor.offset == ref.offset && ref.bytes <= tensor.bytes && tensor.first_call <= call &&
-           call <= tensor.last_call;
-  });
+// An arena operand must lie inside a tensor that lives during the call.
+bool lies_in_its_tensor(const Plan& plan, const OperandRef& ref, int call) {
+  if (ref.tensor < 0 || ref.tensor >= static_cast<int>(plan.tensors.size())) return false;
+  const ArenaTensor& tensor = plan.tensors[static_cast<size_t>(ref.tensor)];
+  return tensor.offset == ref.offset && ref.bytes <= tensor.bytes && tensor.first_call <= call &&
+         call <= tensor.last_call;
 }
 
 }  // namespace
@@ -316,14 +350,6 @@ Result<Plan> make_plan(const Graph& graph, const PlanOptions& options) {
 }
 
 Outcome verify(const Plan& plan) {
-  std::vector<ArenaBlock> blocks;
-  std::vector<int64_t> offsets;
-  for (const ArenaTensor& tensor : plan.tensors) {
-    blocks.push_back({tensor.bytes, tensor.first_call, tensor.last_call});
-    offsets.push_back(tensor.offset);
-  }
-  if (!is_valid_layout(blocks, offsets, plan.arena_bytes))
-    return fail(ErrorCode::internal, "tensors overlap in the arena or lie outside it", plan.model);
   for (const ArenaTensor& tensor : plan.tensors)
     if (tensor.state ? tensor.offset + tensor.bytes > plan.state_bytes : tensor.offset < plan.state_bytes)
       return fail(ErrorCode::internal, fmt::format("{} lies on the wrong side of the state's end", tensor.name),
@@ -339,12 +365,20 @@ Outcome verify(const Plan& plan) {
     for (const OperandRef& ref : planned.refs) {
       const bool inside =
           ref.constant ? ref.offset % 4 == 0 && ref.offset + ref.bytes <= static_cast<int64_t>(plan.constants.size())
-                       : lies_in_a_living_tensor(plan, ref, static_cast<int>(c));
+                       : lies_in_its_tensor(plan, ref, static_cast<int>(c));
       if (!inside)
         return fail(ErrorCode::internal, fmt::format("{} has an operand outside its memory", planned.call.kernel),
                     planned.call.layer);
     }
   }
+  std::vector<ArenaBlock> blocks;
+  std::vector<int64_t> offsets;
+  for (const ArenaTensor& tensor : plan.tensors) {
+    blocks.push_back({tensor.bytes, tensor.first_call, tensor.last_call});
+    offsets.push_back(tensor.offset);
+  }
+  if (!is_valid_layout(blocks, overlaps_of(plan), offsets, plan.arena_bytes))
+    return fail(ErrorCode::internal, "tensors overlap in the arena or lie outside it", plan.model);
   return {};
 }
 
@@ -354,6 +388,12 @@ std::vector<int64_t> ram_over_time(const Plan& plan) {
     for (size_t c = static_cast<size_t>(tensor.first_call);
          c <= static_cast<size_t>(tensor.last_call) && c < bytes.size(); ++c)
       bytes[c] += tensor.bytes;
+  for (const ArenaOverlap& overlap : overlaps_of(plan)) {
+    const ArenaTensor &from = plan.tensors[overlap.input], &to = plan.tensors[overlap.output];
+    const int64_t begin = std::max(from.offset, to.offset),
+                  end = std::min(from.offset + from.bytes, to.offset + to.bytes);
+    bytes[static_cast<size_t>(to.first_call)] -= std::max<int64_t>(0, end - begin);
+  }
   return bytes;
 }
 

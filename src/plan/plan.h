@@ -18,6 +18,7 @@ struct OperandRef {
   uint32_t offset = 0;  // bytes, in the constants or in the arena
   DType dtype = DType::i8;
   int64_t bytes = 0;
+  int tensor = -1;  // of Plan::tensors; -1 for a constant
 };
 
 struct PlannedCall {
@@ -36,6 +37,7 @@ struct ArenaTensor {
   int first_call = 0, last_call = 0;  // lives during [first_call, last_call]
   bool scratch = false;
   bool state = false;        // lives always
+  bool output = false;       // of the model: keeps its bytes to the end
   ValueId value = kNoValue;  // of the graph; the first of those that share the memory
 };
 
@@ -57,7 +59,8 @@ struct Plan {
   // state_bytes bytes of `constants` at state_initial, or zeros when that is empty.
   int64_t state_bytes = 0;
   std::optional<uint32_t> state_initial;
-  int64_t lower_bound_bytes = 0;   // largest sum of tensors alive at once: no layout can need less
+  // Largest sum of tensors alive at once, what may overlap counted once: no layout can need less.
+  int64_t lower_bound_bytes = 0;
   bool arena_is_smallest = false;  // proved, by the bound or by search
   std::vector<ArenaTensor> tensors;
   std::vector<PlanPort> inputs, outputs;
@@ -75,6 +78,7 @@ struct PlanOptions {
   Optimize optimize = Optimize::balanced;
   int64_t flash_budget_bytes = 0;  // of the whole firmware; 0: what `optimize` finds worth it
   uint32_t signal_fingerprint = 0;
+  bool overlap = true;  // outputs may lie over inputs that die in the same call, where the kernel allows it
 };
 
 // Graph inputs live from the first call until their last reader, and are then overwritten: write them before every run.
@@ -82,8 +86,9 @@ struct PlanOptions {
 // bad_data.
 Result<Plan> make_plan(const Graph& graph, const PlanOptions& options);
 
-// Checks what every user of a plan relies on: tensors that live at once share no byte, state shares none ever, operands
-// lie inside their tensor or the constants, calls match their kernels. make_plan runs it. Errors: internal.
+// Checks what every user of a plan relies on: tensors that live at once share no byte but as their call allows, state
+// shares none ever, operands lie inside their tensor or the constants, calls match their kernels. make_plan runs it.
+// Errors: internal.
 Outcome verify(const Plan& plan);
 
 // RAM in use while each call runs; the report draws it.

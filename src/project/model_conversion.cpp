@@ -74,7 +74,8 @@ Result<ModelConversion> convert_model(const ModelFile& model, const ConvertOptio
   // TensorFlow Lite has no recurrent layers without state of their own.
   THIMBLE_LET(graph, write_out_recurrent(graph));
   graph = with_biases(std::move(graph));
-  THIMBLE_LET(const Plan plan, make_plan(graph, {}));
+  // Apart: other kernels read in another order.
+  THIMBLE_LET(const Plan plan, make_plan(graph, {.overlap = false}));
   writing.arena_offsets = offline_offsets(graph, plan);
   THIMBLE_LET(const std::vector<uint8_t> written, write_tflite(graph, writing));
   THIMBLE_TRY(write_bytes(options.output, written));

@@ -42,29 +42,6 @@ class Guarded {
   std::vector<std::byte> memory_;
 };
 
-// Input and output of a call in one piece of memory, as far over each other as it allows.
-class Shared {
- public:
-  Shared(const Overlap& overlap, size_t input_bytes, size_t output_bytes, std::vector<void*>& operands)
-      : memory_(std::max(output_bytes, static_cast<size_t>(overlap.distance) + input_bytes)),
-        output_(operands[overlap.output]),
-        output_bytes_(output_bytes) {
-    std::byte* input = memory_.data() + overlap.distance;
-    std::memcpy(input, operands[overlap.input], input_bytes);
-    operands[overlap.input] = input, operands[overlap.output] = memory_.data();
-  }
-  // The output to its own place; false where the kernel wrote outside.
-  bool give_back() {
-    std::memcpy(output_, memory_.data(), output_bytes_);
-    return memory_.intact();
-  }
-
- private:
-  Guarded memory_;
-  void* output_;
-  size_t output_bytes_;
-};
-
 Quantization covering(const std::vector<float>& values, DType dtype) {
   float low = 0, high = 0;
   for (float value : values) low = std::min(low, value), high = std::max(high, value);
@@ -266,9 +243,46 @@ std::vector<KernelForm> special_forms() {
   return forms;
 }
 
+Result<std::vector<KernelCall>> calls_of(const Graph& graph, const KernelForm& form) {
+  const Node& node = graph.nodes[0];
+  if (node.op->traits.alias) return std::vector<KernelCall>{};
+  return (*node.op->lower)({graph, node, form});
+}
+
+namespace {
+
+// One block for the two operands of a call that may overlap: the output at its begin, the input behind.
+class Joint {
+ public:
+  Joint(const Graph& graph, const KernelCall& call, int64_t nearer, std::vector<void*>& operands)
+      : output_(operands[call.overlap->output]), bytes_(bytes_of(graph, call, call.overlap->output)) {
+    const auto distance = static_cast<size_t>(call.overlap->distance - nearer);
+    const size_t input_bytes = bytes_of(graph, call, call.overlap->input);
+    block_ = std::make_unique<Guarded>(std::max(bytes_, distance + input_bytes));
+    std::memcpy(block_->data() + distance, operands[call.overlap->input], input_bytes);
+    operands[call.overlap->input] = block_->data() + distance;
+    operands[call.overlap->output] = block_->data();
+  }
+  bool intact() const { return block_->intact(); }
+  void copy_output() const { std::memcpy(output_, block_->data(), bytes_); }
+
+ private:
+  static size_t bytes_of(const Graph& graph, const KernelCall& call, size_t operand) {
+    const ValueType& type = graph[std::get<ValueId>(call.operands[operand])].type;
+    return static_cast<size_t>(element_count(type.shape)) * size_of(type.dtype);
+  }
+
+  void* output_;
+  size_t bytes_;
+  std::unique_ptr<Guarded> block_;
+};
+
+}  // namespace
+
 Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
                                                         const std::vector<std::vector<std::byte>>& inputs,
-                                                        bool in_place, const KernelForm& form, bool overlapped) {
+                                                        bool in_place, const KernelForm& form,
+                                                        std::optional<int64_t> nearer) {
   const Node& node = graph.nodes[0];
   std::map<ValueId, Guarded> memory;
   const auto place = [&](ValueId id) -> Guarded& {
@@ -280,12 +294,8 @@ Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
     if (graph.values[v].initial)
       std::ranges::copy(graph.values[v].initial->bytes, place(static_cast<ValueId>(v)).data());
   for (ValueId id : graph.outputs) place(id);
-  std::vector<KernelCall> calls;
-  if (node.op->traits.alias) {
-    std::ranges::copy(inputs[0], place(node.outputs[0]).data());
-  } else {
-    THIMBLE_LET(calls, (*node.op->lower)({graph, node, form}));
-  }
+  THIMBLE_LET(std::vector<KernelCall> calls, calls_of(graph, form));
+  if (node.op->traits.alias) std::ranges::copy(inputs[0], place(node.outputs[0]).data());
   for (KernelCall& call : calls) {
     std::vector<void*> operands;
     std::vector<std::unique_ptr<Guarded>> scratch;
@@ -298,17 +308,13 @@ Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
         operands.push_back(
             scratch.emplace_back(std::make_unique<Guarded>(std::get<ScratchBytes>(operand).bytes))->data());
     }
-    std::optional<Shared> shared;
-    if (overlapped && call.overlap) {
-      const auto bytes = [&](size_t operand) {
-        const ValueType& type = graph[std::get<ValueId>(call.operands[operand])].type;
-        return static_cast<size_t>(element_count(type.shape)) * size_of(type.dtype);
-      };
-      const Overlap& overlap = *call.overlap;
-      shared.emplace(overlap, bytes(overlap.input), bytes(overlap.output), operands);
-    }
+    std::optional<Joint> joint;
+    if (nearer && call.overlap && *nearer <= call.overlap->distance) joint.emplace(graph, call, *nearer, operands);
     THIMBLE_TRY(run_kernel(call, operands));
-    if (shared && !shared->give_back()) return fail(ErrorCode::internal, "the kernel writes outside", node.name);
+    if (joint) {
+      if (!joint->intact()) return fail(ErrorCode::internal, "the kernel writes outside its operands", node.name);
+      joint->copy_output();
+    }
     for (const auto& block : scratch)
       if (!block->intact()) return fail(ErrorCode::internal, "the kernel writes outside its scratch memory", node.name);
   }

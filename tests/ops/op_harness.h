@@ -1,6 +1,7 @@
 // Runs a case in each of an operator's forms: float forward and backward, float kernel, int8 kernel. Memory handed to
 // kernels is guarded, so that one that writes outside its output is found.
 #pragma once
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -49,12 +50,15 @@ inline Graph int8_graph(const Subject& subject, const Values& inputs) {
 Values representable_inputs(const Graph& graph, const Values& inputs);
 
 // Lowers the node and runs its kernels on the host; bytes of each input that flows, bytes of each output. in_place: the
-// output takes input 0's memory. overlapped: input and output lie over each other as far as each call allows. Errors:
-// those of lower and of the kernel table, and writes outside an operand.
+// output takes input 0's memory. nearer: calls that allow it write their output over their input, this many bytes
+// nearer than they allow. Errors: those of lower and of the kernel table, and writes outside an operand.
 Result<std::vector<std::vector<std::byte>>> run_kernels(const Graph& graph,
                                                         const std::vector<std::vector<std::byte>>& inputs,
                                                         bool in_place = false, const KernelForm& form = {},
-                                                        bool overlapped = false);
+                                                        std::optional<int64_t> nearer = {});
+
+// The calls of a graph of one node.
+Result<std::vector<KernelCall>> calls_of(const Graph& graph, const KernelForm& form);
 
 // Every form of the kernels that a core may get, but the portable one.
 std::vector<KernelForm> special_forms();

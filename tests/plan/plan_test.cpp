@@ -50,6 +50,26 @@ TEST(Plan, RandomGraphsGiveWhatDirectKernelCallsGive) {
   }
 }
 
+TEST(Plan, OutputsOverInputsChangeNoByte) {
+  int smaller = 0;
+  for (uint64_t seed = 0; seed < 150; ++seed) {
+    const Graph graph = GraphMaker::random_images(seed, 2 + seed % 12);
+    ASSERT_TRUE(verify(graph)) << to_string(verify(graph).error());
+    expect_session_gives_direct_results(graph, seed);
+    const Plan over = make_plan(graph, {}).value(), apart = make_plan(graph, {.overlap = false}).value();
+    EXPECT_LE(over.arena_bytes, apart.arena_bytes) << seed;
+    smaller += over.arena_bytes < apart.arena_bytes;
+  }
+  EXPECT_GT(smaller, 100);
+}
+
+TEST(Plan, AModelsOutputIsNeverOverwritten) {
+  GraphMaker maker(9);
+  const ValueId first = maker.conv2d(maker.input({1, 6, 6, 4}), 4, 3, 1);
+  maker.graph.outputs = {maker.conv2d(first, 4, 3, 1), first};
+  expect_session_gives_direct_results(maker.graph, 9);
+}
+
 TEST(Plan, ReshapesShareOneBlockFromInputToOutput) {
   GraphMaker maker(1);
   const ValueId input = maker.input({1, 24});
@@ -152,6 +172,9 @@ TEST(Plan, VerifyFindsAPlanThatWasTamperedWith) {
   Plan overlapping = plan;
   for (ArenaTensor& tensor : overlapping.tensors) tensor.offset = 0;
   EXPECT_FALSE(verify(overlapping));
+  Plan promised = make_plan(GraphMaker::random_images(1, 6), {}).value();
+  for (PlannedCall& call : promised.calls) call.call.overlap.reset();
+  EXPECT_FALSE(verify(promised));
   Plan outside = plan;
   outside.calls[0].refs.back().offset += 16;
   EXPECT_FALSE(verify(outside));

@@ -26,12 +26,17 @@ class GraphMaker {
   ValueId fully_connected(ValueId from, int64_t outputs) {
     const int64_t inputs = graph[from].type.shape.back();
     const int64_t rows = element_count(graph[from].type.shape) / inputs;
-    std::vector<int8_t> weights(static_cast<size_t>(inputs * outputs));
-    for (int8_t& weight : weights) weight = static_cast<int8_t>(static_cast<int>(rng_.below(255)) - 127);
-    Value constant{.name = name("weights"), .type = {DType::i8, {outputs, inputs}}, .quantization = {{0.01f}, {0}, 0}};
-    constant.constant = std::make_shared<Tensor>(Tensor::from<int8_t>({outputs, inputs}, weights));
-    const ValueId weights_id = graph.add(std::move(constant));
-    return node("fully_connected", {from, weights_id}, {rows, outputs});
+    return node("fully_connected", {from, weights({outputs, inputs})}, {rows, outputs});
+  }
+  ValueId conv2d(ValueId from, int64_t outputs, int64_t taps, int64_t stride) {
+    return window("conv2d", from, {outputs, taps, taps, graph[from].type.shape[3]}, outputs, taps, stride);
+  }
+  ValueId depthwise_conv2d(ValueId from, int64_t taps, int64_t stride) {
+    const int64_t channels = graph[from].type.shape[3];
+    return window("depthwise_conv2d", from, {1, taps, taps, channels}, channels, taps, stride);
+  }
+  ValueId max_pool2d(ValueId from, int64_t taps, int64_t stride) {
+    return window("max_pool2d", from, {}, graph[from].type.shape[3], taps, stride, graph[from].quantization);
   }
   ValueId relu(ValueId from) { return node("relu", {from}, graph[from].type.shape); }
   ValueId add(ValueId a, ValueId b) { return node("add", {a, b}, graph[a].type.shape); }
@@ -55,9 +60,61 @@ class GraphMaker {
     return maker.graph;
   }
 
+  // Images through convolutions, poolings and residual additions, as in networks for pictures.
+  static Graph random_images(uint64_t seed, size_t nodes) {
+    GraphMaker maker(seed);
+    Rng& rng = maker.rng_;
+    const auto one_to = [&](uint64_t most) { return 1 + static_cast<int64_t>(rng.below(most)); };
+    ValueId last = maker.input({1, 4 + one_to(14), 3 + one_to(10), one_to(9)}), earlier = last;
+    for (size_t n = 0; n < nodes; ++n) {
+      const ValueId from = last;
+      switch (rng.below(6)) {
+        case 0:
+          last = maker.depthwise_conv2d(last, 3, one_to(2));
+          break;
+        case 1:
+          last = maker.max_pool2d(last, one_to(3), one_to(2));
+          break;
+        case 2:
+          last = maker.conv2d(last, one_to(17), 1, 1);
+          break;
+        case 3:
+          if (maker.graph[last].type.shape == maker.graph[earlier].type.shape && last != earlier)
+            last = maker.add(earlier, last);
+          break;
+        default:
+          last = maker.conv2d(last, one_to(17), one_to(4), one_to(2));
+      }
+      if (rng.below(3) == 0) earlier = from;
+    }
+    maker.graph.outputs = {last};
+    if (rng.below(8) == 0 && earlier != last && earlier != maker.graph.inputs[0])
+      maker.graph.outputs.push_back(earlier);
+    return maker.graph;
+  }
+
   Graph graph;
 
  private:
+  ValueId weights(Shape shape) {
+    std::vector<int8_t> numbers(static_cast<size_t>(element_count(shape)));
+    for (int8_t& weight : numbers) weight = static_cast<int8_t>(static_cast<int>(rng_.below(255)) - 127);
+    Value constant{.name = name("weights"), .type = {DType::i8, shape}, .quantization = {{0.01f}, {0}, 0}};
+    constant.constant = std::make_shared<Tensor>(Tensor::from<int8_t>(shape, numbers));
+    return graph.add(std::move(constant));
+  }
+  // The output of a window over rows and columns with padding as TensorFlow Lite's SAME.
+  ValueId window(const std::string& op, ValueId from, const Shape& filter, int64_t outputs, int64_t taps,
+                 int64_t stride, Quantization q = {}) {
+    const Shape& shape = graph[from].type.shape;
+    Shape result = {1, (shape[1] + stride - 1) / stride, (shape[2] + stride - 1) / stride, outputs};
+    Attrs attrs;
+    attrs.set("stride_h", stride).set("stride_w", stride).set("padding", "same");
+    if (filter.empty()) attrs.set("window_h", taps).set("window_w", taps);
+    std::vector<ValueId> inputs = {from};
+    if (!filter.empty()) inputs.push_back(weights(filter));
+    return node(op, std::move(inputs), std::move(result), std::move(attrs), std::move(q));
+  }
   int64_t width() { return 1 + static_cast<int64_t>(rng_.below(40)); }
   std::string name(const std::string& what) { return what + std::to_string(graph.values.size()); }
 
