@@ -51,7 +51,16 @@ inline uint32_t extend_bytes(uint32_t word) {
   return half(word) | half(word >> 16) << 16;
 #endif
 }
-inline uint32_t rotated_by_byte(uint32_t word) { return word >> 8 | word << 24; }
+// Bytes 1 and 3.
+inline uint32_t extend_rotated_bytes(uint32_t word) {
+#ifdef THIMBLE_ARM_DSP
+  uint32_t result;
+  __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(word));
+  return result;
+#else
+  return extend_bytes(word >> 8);
+#endif
+}
 
 #ifdef THIMBLE_ARM_DSP
 
@@ -187,7 +196,6 @@ THIMBLE_DSP_FUNCTION void run_blocks(const DspBlocks*) {
           "lsl.w r5, r5, #1\n" THIMBLE_DSP_BRANCH THIMBLE_DSP_FINISH);
 }
 
-#undef THIMBLE_DSP_FUNCTION
 #undef THIMBLE_DSP_START
 #undef THIMBLE_DSP_REPEAT
 #undef THIMBLE_DSP_BRANCH

@@ -89,14 +89,19 @@ class Packer {
                .activation_min = from_.activation_min,
                .activation_max = from_.activation_max,
                .ties_away = from_.activation_min < from_.output_zero_point};
+    // Without taps besides its own each pixel is the next: one row.
+    if (from_.kernel_h * from_.kernel_w * from_.stride_h * from_.stride_w == 1) {
+      params_.input_w = params_.output_w = from_.batches * from_.output_h * from_.output_w;
+      params_.batches = params_.input_h = params_.output_h = 1;
+    }
     const bool dilated = from_.kernel_w > 1 && from_.dilation_w > 1;
     params_.line_runs = dilated ? from_.kernel_w : 1;
     params_.run = (dilated ? 1 : from_.kernel_w) * from_.input_c;
     const int32_t runs = from_.kernel_h * params_.line_runs;
     params_.quads = runs * (params_.run / 4) + (runs * (params_.run % 4) + 3) / 4;
-    set_inner(from_.input_h, from_.output_h, from_.kernel_h, from_.stride_h, from_.dilation_h, from_.padding_h,
+    set_inner(params_.input_h, params_.output_h, from_.kernel_h, from_.stride_h, from_.dilation_h, from_.padding_h,
               params_.inner_y, params_.inner_rows);
-    set_inner(from_.input_w, from_.output_w, from_.kernel_w, from_.stride_w, from_.dilation_w, from_.padding_w,
+    set_inner(params_.input_w, params_.output_w, from_.kernel_w, from_.stride_w, from_.dilation_w, from_.padding_w,
               params_.inner_x, params_.inner_columns);
   }
 
@@ -114,7 +119,9 @@ class Packer {
   size_t place(int32_t run, int32_t byte) const {
     const int32_t quads = params_.run / 4, left = params_.run % 4;
     if (byte < 4 * quads) return static_cast<size_t>(4 * (run * quads) + byte);
-    return static_cast<size_t>(4 * quads * params_.kernel_h * params_.line_runs + run * left + byte - 4 * quads);
+    constexpr int32_t kByteOfHalf[] = {0, 2, 1, 3};  // those left fill a word's halves one after the other
+    const int32_t rest = run * left + byte - 4 * quads;
+    return static_cast<size_t>(4 * quads * params_.kernel_h * params_.line_runs + (rest & ~3) + kByteOfHalf[rest % 4]);
   }
 
   bool set_channel(int32_t o, bool odd, Channel& channel) const {
