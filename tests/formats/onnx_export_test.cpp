@@ -160,6 +160,91 @@ TEST(OnnxExports, ABranchOnAShapeIsTaken) {
   EXPECT_FALSE(read_onnx(sample.bytes()));
 }
 
+namespace {
+
+// h = h + x[t] for three rounds; every h in a list.
+OnnxSample loop(int64_t rounds) {
+  OnnxSample sample(17);
+  sample.input("x", {3, 2})
+      .integers("rounds", {}, {rounds})
+      .codes("go", {}, onnx::TensorProto::BOOL, {1})
+      .floats("h0", {2}, {100, 200})
+      .node("Loop", {"rounds", "go", "h0"}, {"h", "all"});
+  auto& attribute = *sample.proto().mutable_graph()->mutable_node(0)->add_attribute();
+  attribute.set_name("body");
+  auto& body = *attribute.mutable_g();
+  for (const char* name : {"t", "c", "before"}) body.add_input()->set_name(name);
+  const auto node = [&](const char* op, std::initializer_list<const char*> inputs, const char* output) {
+    auto& made = *body.add_node();
+    made.set_op_type(op);
+    for (const char* input : inputs) made.add_input(input);
+    made.add_output(output);
+  };
+  node("Gather", {"x", "t"}, "xt");
+  node("Add", {"before", "xt"}, "after");
+  node("Identity", {"c"}, "again");
+  for (const char* name : {"again", "after", "after"}) body.add_output()->set_name(name);
+  return sample;
+}
+
+}  // namespace
+
+TEST(OnnxExports, ALoopIsWrittenOutRoundByRound) {
+  expect_values(loop(3).output("h"), {1, 2, 10, 20, 30, 40}, {141, 262});
+  expect_values(loop(3).output("all"), {1, 2, 10, 20, 30, 40}, {101, 202, 111, 222, 141, 262});
+  EXPECT_FALSE(read_onnx(loop(0).output("all").bytes()));
+  EXPECT_FALSE(read_onnx(loop(INT64_MAX).output("h").bytes()));  // the fourth round reads beyond x
+  OnnxSample endless = loop(INT64_MAX).output("h");
+  endless.proto().mutable_graph()->mutable_node(0)->mutable_attribute(0)->mutable_g()->mutable_node(0)->set_input(
+      1, "rounds");
+  EXPECT_FALSE(read_onnx(endless.bytes()));
+  OnnxSample computed = loop(3).output("h");  // an end that the input decides
+  computed.proto().mutable_graph()->mutable_node(0)->mutable_attribute(0)->mutable_g()->mutable_output(0)->set_name(
+      "xt");
+  EXPECT_FALSE(read_onnx(computed.bytes()));
+  OnnxSample short_body = loop(3).output("h");
+  short_body.proto().mutable_graph()->mutable_node(0)->mutable_attribute(0)->mutable_g()->clear_input();
+  EXPECT_FALSE(read_onnx(short_body.bytes()));
+}
+
+TEST(OnnxExports, ALayerOutsideALoopStaysAsItIs) {
+  OnnxSample sample = loop(3);  // each round adds to the layer's result: nothing may be folded into the layer
+  auto& graph = *sample.proto().mutable_graph();
+  auto& body = *graph.mutable_node(0)->mutable_attribute(0)->mutable_g();
+  OnnxSample layer(17);
+  layer.floats("w", {2, 2}, {1, 0, 0, 1}).floats("step", {2}, {1, 1}).node("MatMul", {"x", "w"}, {"m"});
+  for (const auto& tensor : layer.proto().graph().initializer()) *graph.add_initializer() = tensor;
+  *graph.add_node() = layer.proto().graph().node(0);
+  graph.mutable_node()->SwapElements(0, 1);
+  auto& add = *body.add_node();
+  add.set_op_type("Add");
+  for (const char* name : {"m", "step"}) add.add_input(name);
+  add.add_output("moved");
+  body.mutable_node(0)->set_input(0, "moved");
+  body.mutable_node()->SwapElements(0, 3);
+  body.mutable_node()->SwapElements(1, 3);
+  body.mutable_node()->SwapElements(2, 3);
+  expect_values(sample.output("h"), {1, 2, 10, 20, 30, 40}, {144, 265});
+}
+
+TEST(OnnxExports, TheErrorFunctionByItself) {
+  OnnxSample sample;
+  sample.input("x", {6}).node("Erf", {"x"}, {"y"}).output("y");
+  expect_values(sample, {-100, -0.5f, 0, 0.25f, 1, 3}, {-1, -0.5204999f, 0, 0.2763264f, 0.8427008f, 0.9999779f});
+}
+
+TEST(OnnxExports, AnInputBesideALayerTakesTheLayersOrder) {
+  OnnxSample sample;
+  sample.input("x", {1, 4, 3, 3});
+  sample = pointwise("x", "c", sample);
+  sample.node("Add", {"x", "c"}, {"a"});
+  sample = pointwise("a", "d", sample);
+  sample.node("Concat", {"x", "d"}, {"j"}, {{"axis", {1}}}).node("GlobalAveragePool", {"j"}, {"y"}).output("y");
+  const auto graph = read_onnx(sample.bytes());
+  ASSERT_TRUE(graph) << to_string(graph.error());
+  EXPECT_EQ(count_of(*graph, "transpose"), 1);
+}
+
 TEST(OnnxExports, PadsAreReshapedWhileReading) {
   OnnxSample sample;  // PyTorch lists pads from the last axis and turns them round
   sample.input("x", {1, 2})

@@ -1,5 +1,7 @@
 // The translations, in families; each adds its ONNX operators to one table.
 #pragma once
+#include <span>
+
 #include "formats/onnx/importer.h"
 
 namespace thimble::onnx_import {
@@ -37,6 +39,8 @@ std::optional<Quantization> int8_scale(Call& call, const OpSpec& spec, const std
 
 // y = scale[c] * x + offset[c] along ONNX axis 1, into the linear operator that made x, where it can take it.
 bool fold_affine(Importer& in, const Item& x, const std::vector<float>& scale, const std::vector<float>& offset);
+// The order in which most of the elements lie already; of equally many, images' channels last.
+Order common_order(Importer& in, std::span<const Item> items);
 // Of two operands that broadcast.
 bool is_broadcasting(std::string_view op);
 // Two items under one operator with broadcasting, in a common order. Quantised where both are and `output` says how.

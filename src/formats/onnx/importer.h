@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -83,9 +84,12 @@ class Importer {
   Outcome read_initializers(const ::onnx::GraphProto& graph);
   Outcome read_inputs();
   Outcome read_input(const ::onnx::ValueInfoProto& info);
-  void count_uses(const ::onnx::GraphProto& graph);
+  void count_uses(const ::onnx::GraphProto& graph, const std::set<std::string>* in_loop);
   Outcome translate_nodes(const ::onnx::GraphProto& graph);
   Outcome translate_branch(const Call& call);
+  Outcome translate_loop(const Call& call);
+  Result<std::vector<Item>> translate_round(const ::onnx::GraphProto& body, int64_t number,
+                                            const std::vector<Item>& state);
   Outcome translate(const ::onnx::NodeProto& node, int index);
   Outcome write_outputs();
   Outcome bind(const std::string& name, Item item);
@@ -99,6 +103,11 @@ class Importer {
   std::map<std::pair<ValueId, Shape>, ValueId> reshapes_;
   std::map<std::pair<ValueId, Order>, ValueId> transposes_;
   std::unordered_map<ValueId, ValueId> floats_;
+  struct Round {
+    int64_t number = 0;
+    std::vector<std::string> names;  // bound in it
+  };
+  Round* round_ = nullptr;  // of the innermost loop
   int64_t spent_ = 0;
   int translated_ = 0;
   FoldBudget fold_budget_;

@@ -41,14 +41,6 @@ Result<Item> padded(Importer& in, const Item& item, size_t rank) {
   return in.reshaped(item, shape);
 }
 
-// The order in which most of the elements lie already.
-Order common_order(Importer& in, std::span<const Item> items, size_t rank) {
-  const Item* largest = nullptr;
-  for (const Item& item : items)
-    if (!item.constant && (!largest || element_count(item.shape) > element_count(largest->shape))) largest = &item;
-  return largest ? in.order_of(*largest) : same_order(rank);
-}
-
 // Several items in one order, for an operator that broadcasts.
 struct Aligned {
   std::vector<ValueId> ids;
@@ -65,7 +57,7 @@ Result<Aligned> align(Importer& in, std::vector<Item> items) {
   for (Item& item : items) {
     THIMBLE_LET(item, padded(in, item, shape.size()));
   }
-  Aligned result{.order = common_order(in, items, shape.size())};
+  Aligned result{.order = common_order(in, items)};
   for (const Item& item : items) {
     THIMBLE_LET(const ValueId id, in.in_order(item, result.order));
     result.ids.push_back(id);
@@ -345,6 +337,30 @@ Result<Items> softsign(Call& call) {
   return only(emit_binary(call, "div", *x, y));
 }
 
+// From x * (1 + erf(x / sqrt(2))) / 2, which the operator gelu is, at x = sqrt(2) * |z|; the sign follows.
+Result<Items> erf(Call& call) {
+  THIMBLE_LET(const Item* given, call.input(0));
+  THIMBLE_LET(const Item z, call.in.as_float(*given));
+  const auto scalar = [&](float value) { return scalar_like(call.in, z, value); };
+  THIMBLE_LET(const Item root, scalar(1.41421356f));
+  THIMBLE_LET(const Item least, scalar(1e-20f));
+  THIMBLE_LET(const Item most, scalar(10));  // where the result is 1
+  THIMBLE_LET(const Item two, scalar(2));
+  THIMBLE_LET(const Item one, scalar(1));
+  THIMBLE_LET(Item x, emit_unary(call, "abs", z));
+  THIMBLE_LET(x, emit_binary(call, "mul", x, root));
+  THIMBLE_LET(x, emit_binary(call, "maximum", x, least));
+  THIMBLE_LET(x, emit_binary(call, "minimum", x, most));
+  Attrs attrs;
+  attrs.set("approximate", int64_t{0});
+  THIMBLE_LET(Item y, emit_unary(call, "gelu", x, attrs));
+  THIMBLE_LET(y, emit_binary(call, "div", y, x));
+  THIMBLE_LET(y, emit_binary(call, "mul", y, two));
+  THIMBLE_LET(y, emit_binary(call, "sub", y, one));
+  THIMBLE_LET(const Item sign, emit_unary(call, "sign", z));
+  return only(emit_binary(call, "mul", y, sign));
+}
+
 Result<Items> gelu(Call& call) {
   THIMBLE_LET(const Item* x, call.input(0));
   Attrs attrs;
@@ -450,6 +466,17 @@ Result<Item> integer_like(Importer& in, const Item& like, int64_t value) {
 
 }  // namespace
 
+Order common_order(Importer& in, std::span<const Item> items) {
+  const Item* best = nullptr;
+  for (const Item& item : items) {
+    if (item.constant) continue;
+    const int64_t more = best ? element_count(item.shape) - element_count(best->shape) : 1;
+    const bool image = item.rank() == 4 && in.order_of(item) == channels_last(4);
+    if (more > 0 || (more == 0 && image)) best = &item;
+  }
+  return best ? in.order_of(*best) : same_order(items.empty() ? 0 : items[0].rank());
+}
+
 bool is_broadcasting(std::string_view op) { return kBinary.contains(op); }
 
 Result<Item> scalar_like(Importer& in, const Item& like, float value) {
@@ -516,6 +543,7 @@ void add_elementwise(HandlerTable& table) {
                 {"Mod", modulo},
                 {"Softsign", softsign},
                 {"Gelu", gelu},
+                {"Erf", erf},
                 {"PRelu", prelu},
                 {"Reciprocal", reciprocal},
                 {"Mean", average},

@@ -26,8 +26,7 @@ Result<Items> concat(Call& call) {
   }
   const bool rescale = after && first->type == DType::f32, keep = int8 && (same || rescale);
   const Quantization q = !keep ? Quantization{} : rescale ? *after : call.in.quantization_of(*first);
-  const auto flowing = std::ranges::find_if(items, [](const Item& item) { return !item.constant; });
-  Order order = flowing == items.end() ? same_order(first->rank()) : call.in.order_of(*flowing);
+  const Order order = common_order(call.in, items);
   std::vector<ValueId> ids;
   for (Item& item : items) {
     if (keep) {

@@ -126,7 +126,7 @@ Result<Items> constant(Call& call) {
   return refuse("a constant of text or of sparse values", "use a dense tensor of numbers");
 }
 
-// One whose condition is known never comes here: its branch is translated in its place.
+// Known branches and loops never come here: they are translated in their places.
 Result<Items> computed_branch(Call&) {
   return refuse("a branch whose condition is computed from the input",
                 "export the model with fixed shapes, or without the branch");
@@ -180,6 +180,7 @@ void add_shape(HandlerTable& table) {
                 {"Expand", expand},
                 {"Constant", constant},
                 {"If", computed_branch},
+                {"Loop", computed_branch},
                 {"Shape", at_import_only},
                 {"Size", at_import_only},
                 {"ConstantOfShape", at_import_only},

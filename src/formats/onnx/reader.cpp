@@ -109,17 +109,6 @@ Outcome Importer::check_operators() const {
               first, "docs/onnx.md lists what is read: rebuild the model from those, or leave this part out of it");
 }
 
-// Readers within the branches of an If count, whichever is taken.
-void Importer::count_uses(const ::onnx::GraphProto& graph) {
-  for (const auto& node : graph.node()) {
-    for (const std::string& input : node.input())
-      if (!input.empty()) readers_[input].push_back(&node);
-    for (const auto& attribute : node.attribute())
-      if (attribute.has_g()) count_uses(attribute.g());
-  }
-  for (const auto& output : graph.output()) ++outputs_[output.name()];
-}
-
 Outcome Importer::bind(const std::string& name, Item item) {
   if (item.shape.size() > kMaxRank)
     return refuse(fmt::format("{} axes; at most {} are supported", item.shape.size(), kMaxRank));
@@ -139,6 +128,7 @@ Outcome Importer::bind(const std::string& name, Item item) {
   }
   if (!items_.emplace(name, std::move(item)).second)
     return damaged(fmt::format("{} is written twice", clean_name(name)));
+  if (round_) round_->names.push_back(name);
   return {};
 }
 
@@ -202,26 +192,9 @@ Outcome Importer::translate_nodes(const ::onnx::GraphProto& graph) {
   return {};
 }
 
-// An If whose condition is known, as exporters make for shapes: the branch it takes stands in its place.
-Outcome Importer::translate_branch(const Call& call) {
-  THIMBLE_LET(const auto condition, call.constant_integers(0));
-  if (condition.size() != 1) return damaged("one condition expected");
-  const auto* branch = call.attribute(condition[0] ? "then_branch" : "else_branch");
-  if (!branch || !branch->has_g() || branch->g().output_size() != call.node.output_size())
-    return damaged("a branch without as many outputs as the If has");
-  THIMBLE_TRY(read_initializers(branch->g()));
-  THIMBLE_TRY(translate_nodes(branch->g()));
-  for (int i = 0; i < call.node.output_size(); ++i) {
-    const Item* item = find(branch->g().output(i).name());
-    if (!item) return damaged(fmt::format("no node writes output {} of the branch", i));
-    Item copy = *item;
-    THIMBLE_TRY(bind(call.node.output(i), std::move(copy)));
-  }
-  return {};
-}
-
 Outcome Importer::translate(const ::onnx::NodeProto& node, int index) {
-  if (++translated_ > kMaxNodes) return refuse(fmt::format("more than {} nodes with those in branches", kMaxNodes));
+  if (++translated_ > kMaxNodes)
+    return refuse(fmt::format("more than {} nodes with those in branches and loops", kMaxNodes));
   THIMBLE_TRY(check_ports(node));
   if (!is_known(node)) return refuse(fmt::format("ONNX operator {} is not supported", clean_name(node.op_type())));
   std::vector<const Item*> inputs;
@@ -234,8 +207,10 @@ Outcome Importer::translate(const ::onnx::NodeProto& node, int index) {
     all_constant = all_constant && (name.empty() || inputs.back()->constant);
   }
   layer = clean_name(!node.name().empty() ? node.name() : fmt::format("{}_{}", node.op_type(), index));
+  if (round_) layer += fmt::format("/{}", round_->number);
   Call call(*this, node, std::move(inputs));
   if (node.op_type() == "If" && all_constant) return translate_branch(call);
+  if (node.op_type() == "Loop") return translate_loop(call);
   std::optional<Result<Items>> folded;
   if (all_constant || node.op_type() == "Shape" || node.op_type() == "Size") folded = fold(call);
   THIMBLE_LET(Items outputs, folded ? std::move(*folded) : handlers().find(node.op_type())->second(call));
@@ -270,7 +245,7 @@ Outcome Importer::write_outputs() {
 
 Result<Graph> Importer::run() {
   THIMBLE_TRY(check_model());
-  count_uses(model_.graph());
+  count_uses(model_.graph(), nullptr);
   THIMBLE_TRY(read_initializers(model_.graph()));
   THIMBLE_TRY(read_inputs());
   THIMBLE_TRY(translate_nodes(model_.graph()));
