@@ -165,6 +165,18 @@ struct PerChannelAffine {
   std::vector<float> offset;
 };
 
+// How the channels (the last axis) of a quantised op's output depend on those of the inputs that flow.
+enum class ChannelFlow {
+  unknown,   // in any way
+  mixed,     // each sums over those of input 0, whose channels the last axis of the weights (QuantizeRule) repeats
+  separate,  // each depends on the same channel of each input; with weights, their last axis counts the outputs, as
+             // many in a row for one input channel
+};
+// Of a node whose shapes are right.
+using ChannelsFn = std::function<ChannelFlow(const Graph&, const Node&)>;
+inline ChannelFlow mixed_channels(const Graph&, const Node&) { return ChannelFlow::mixed; }
+inline ChannelFlow separate_channels(const Graph&, const Node&) { return ChannelFlow::separate; }
+
 // What graph passes and the planner may know of an op without asking which it is.
 struct OpTraits {
   int min_inputs = 1;
@@ -178,6 +190,12 @@ struct OpTraits {
   std::span<const int> state_inputs = {};
   std::string_view activation = "";    // it is that activation, and may be fused into the op before it
   bool identity_at_inference = false;  // dropout
+  bool flattens = false;               // reads input 0's elements in their order, whatever their shape
+  ChannelsFn channels = {};            // empty: unknown
+  // Its output is its input with zeros around, as many as attribute paddings says: before and after of each axis.
+  bool pads = false;
+  // Attribute padding may be "explicit", with pad_top, pad_bottom, pad_left and pad_right for an input [N, H, W, C].
+  bool takes_padding = false;
   // The op's inference form as an affine map, for folding into the op before it (batch_norm); empty for other ops.
   std::function<PerChannelAffine(const Graph&, const Node&)> as_affine = {};
 };

@@ -87,7 +87,9 @@ OpSpec make_spec(std::string_view activation, std::string_view builtin, std::str
       .name = activation,
       .doc = doc,
       // What other operators can store as their activation.
-      .traits = {.in_place = true, .activation = activation == "relu_0_to_1" ? "" : activation},
+      .traits = {.in_place = true,
+                 .activation = activation == "relu_0_to_1" ? "" : activation,
+                 .channels = separate_channels},
       .dtypes = types_of(forms),
       .infer = same_as_input,
       .forward = [range](const ForwardArgs& args) { forward(range, args); },

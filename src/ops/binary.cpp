@@ -176,7 +176,11 @@ OpSpec make_spec(Binary op, std::string_view doc, TfliteMapping tflite, Stage<Qu
   return {
       .name = op.name,
       .doc = doc,
-      .traits = {.min_inputs = 2, .max_inputs = 2, .in_place = true, .fuses_activation = op.activation},
+      .traits = {.min_inputs = 2,
+                 .max_inputs = 2,
+                 .in_place = true,
+                 .fuses_activation = op.activation,
+                 .channels = separate_channels},
       .dtypes = op.types,
       .infer = [name = op.name](const InferArgs& args) { return infer(name, args); },
       .forward = std::move(forward_stage),

@@ -262,7 +262,11 @@ const OpSpec& conv2d() {
   static const OpSpec spec{
       .name = "conv2d",
       .doc = "2-D convolution with weights [out, height, width, in / groups], plus bias.",
-      .traits = {.min_inputs = 2, .max_inputs = 3, .fuses_activation = true},
+      .traits = {.min_inputs = 2,
+                 .max_inputs = 3,
+                 .fuses_activation = true,
+                 .channels = mixed_channels,
+                 .takes_padding = true},
       .dtypes = kRealAndInteger,
       .infer = infer,
       .forward = forward,

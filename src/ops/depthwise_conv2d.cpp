@@ -209,7 +209,11 @@ const OpSpec& depthwise_conv2d() {
       .doc =
           "2-D convolution of each channel by itself, with weights [1, height, width, channels x depth multiplier], "
           "plus bias.",
-      .traits = {.min_inputs = 2, .max_inputs = 3, .fuses_activation = true},
+      .traits = {.min_inputs = 2,
+                 .max_inputs = 3,
+                 .fuses_activation = true,
+                 .channels = separate_channels,
+                 .takes_padding = true},
       .dtypes = kRealAndInteger,
       .infer = infer,
       .forward = forward,

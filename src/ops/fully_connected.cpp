@@ -149,7 +149,8 @@ const OpSpec& fully_connected() {
   static const OpSpec spec{
       .name = "fully_connected",
       .doc = "Matrix product with constant weights [out, in], plus bias.",
-      .traits = {.min_inputs = 2, .max_inputs = 3, .fuses_activation = true},
+      .traits =
+          {.min_inputs = 2, .max_inputs = 3, .fuses_activation = true, .flattens = true, .channels = mixed_channels},
       .dtypes = kRealAndInteger,
       .infer = infer,
       .forward = forward,

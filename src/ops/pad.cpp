@@ -112,6 +112,7 @@ const OpSpec& pad() {
   static const OpSpec spec{
       .name = "pad",
       .doc = "Zeros around the input.",
+      .traits = {.channels = separate_channels, .pads = true},
       .dtypes = kAllDTypes,
       .infer = infer_pad,
       .forward = forward_moves(pad_moves),
@@ -134,7 +135,7 @@ const OpSpec& padv2() {
   static const OpSpec spec{
       .name = "padv2",
       .doc = "A number that is an input of its own, around the first input.",
-      .traits = {.min_inputs = 2, .max_inputs = 2},
+      .traits = {.min_inputs = 2, .max_inputs = 2, .channels = separate_channels},
       .dtypes = kAllDTypes,
       .infer = infer_padv2,
       .forward = kImportedOnly,
@@ -157,6 +158,7 @@ const OpSpec& mirror_pad() {
   static const OpSpec spec{
       .name = "mirror_pad",
       .doc = "The input's own elements, mirrored, around the input.",
+      .traits = {.channels = separate_channels},
       .dtypes = kAllDTypes,
       .infer = infer_mirror,
       .forward = forward_moves(mirror_moves),

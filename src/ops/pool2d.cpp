@@ -174,7 +174,7 @@ OpSpec make_spec(std::string_view name, std::string_view doc, std::string_view b
   return {
       .name = name,
       .doc = doc,
-      .traits = {.fuses_activation = true},
+      .traits = {.fuses_activation = true, .channels = separate_channels},
       .dtypes = types,
       .infer = infer,
       .forward = std::move(forward),

@@ -45,7 +45,7 @@ const OpSpec& prelu() {
   static const OpSpec spec{
       .name = "prelu",
       .doc = "x where x >= 0, else a learnt slope times x.",
-      .traits = {.min_inputs = 2, .max_inputs = 2, .in_place = true},
+      .traits = {.min_inputs = 2, .max_inputs = 2, .in_place = true, .channels = separate_channels},
       .dtypes = kRealAndInteger,
       .infer = infer,
       .forward = kImportedOnly,

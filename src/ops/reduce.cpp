@@ -200,6 +200,11 @@ Result<std::vector<KernelCall>> lower_prod(const LowerArgs& args) {
   return with_operands(args, KernelCall::make(kernel, params));
 }
 
+ChannelFlow channels(const Graph& graph, const Node& node) {
+  const auto reduced = reduced_axes(node.attrs, graph[node.inputs[0]].type.shape.size());
+  return reduced && !reduced->empty() && !reduced->back() ? ChannelFlow::separate : ChannelFlow::unknown;
+}
+
 Outcome read_options(const AttrReader& reader, Attrs& attrs) {
   attrs.set("keep_dims", reader.integer("keep_dims"));
   return {};
@@ -223,6 +228,7 @@ constexpr OptOut kAdds{"it adds or compares, and multiplies only once per output
 OpSpec extreme_spec(std::string_view name, std::string_view doc, std::string_view builtin) {
   return {.name = name,
           .doc = doc,
+          .traits = {.channels = channels},
           .dtypes = kAllDTypes,
           .infer = infer,
           .forward = kImportedOnly,
@@ -252,6 +258,7 @@ const OpSpec& mean() {
   static const OpSpec spec{
       .name = "mean",
       .doc = "Mean over any axes; over axes 1 and 2 it is global average pooling.",
+      .traits = {.channels = channels},
       .dtypes = kNumbers,
       .infer = infer,
       .forward = mean_forward,
@@ -268,6 +275,7 @@ const OpSpec& sum() {
   static const OpSpec spec{
       .name = "sum",
       .doc = "Sum over any axes.",
+      .traits = {.channels = channels},
       .dtypes = kNumbers,
       .infer = infer,
       .forward = kImportedOnly,

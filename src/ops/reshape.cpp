@@ -70,7 +70,7 @@ void backward(const BackwardArgs& args) {
 OpSpec reshaping(std::string_view name, std::string_view doc, InferFn infer, TfliteMapping tflite) {
   return {.name = name,
           .doc = doc,
-          .traits = {.alias = true},
+          .traits = {.alias = true, .flattens = true},
           .dtypes = kAllDTypes,
           .infer = std::move(infer),
           .forward = forward,

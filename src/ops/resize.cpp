@@ -104,6 +104,7 @@ OpSpec make_spec(std::string_view name, std::string_view doc, std::string_view b
                  DTypes types, InferFn shape_rule, LowerFn lower) {
   return {.name = name,
           .doc = doc,
+          .traits = {.channels = separate_channels},
           .dtypes = types,
           .infer = std::move(shape_rule),
           .forward = kImportedOnly,

@@ -14,7 +14,12 @@ Outcome check_extent(std::string_view what, int64_t value) {
   return {};
 }
 
-Result<WindowAxis> make_axis(std::string_view name, bool same, int64_t input, int64_t taps, int64_t stride,
+struct Padding {
+  bool same = false;
+  int64_t before = 0, after = 0;  // where it is not
+};
+
+Result<WindowAxis> make_axis(std::string_view name, const Padding& padding, int64_t input, int64_t taps, int64_t stride,
                              int64_t dilation) {
   THIMBLE_TRY(check_extent(fmt::format("the input's {}", name), input));
   THIMBLE_TRY(check_extent(fmt::format("the window's {}", name), taps));
@@ -23,15 +28,20 @@ Result<WindowAxis> make_axis(std::string_view name, bool same, int64_t input, in
   WindowAxis axis{.input = input, .taps = taps, .stride = stride, .dilation = dilation};
   const int64_t reach = (taps - 1) * dilation + 1;
   THIMBLE_TRY(check_extent(fmt::format("the dilated window's {}", name), reach));
-  if (same) {
+  if (padding.same) {
     axis.output = (input + stride - 1) / stride;
     axis.padding = std::max<int64_t>(0, (axis.output - 1) * stride + reach - input) / 2;
   } else {
-    if (reach > input)
-      return fail(
-          ErrorCode::bad_data,
-          fmt::format("a window of {} does not fit an input of {} along {} without padding", reach, input, name));
-    axis.output = (input - reach) / stride + 1;
+    if (padding.before < 0 || padding.after < 0 || padding.before > kLargest || padding.after > kLargest)
+      return fail(ErrorCode::bad_data, fmt::format("a padding along {} must be 0 to {}, found {} and {}", name,
+                                                   kLargest, padding.before, padding.after));
+    const int64_t padded = padding.before + input + padding.after;
+    if (reach > padded)
+      return fail(ErrorCode::bad_data,
+                  fmt::format("a window of {} does not fit an input of {} along {} {}", reach, padded, name,
+                              padded > input ? "with its padding" : "without padding"));
+    axis.output = (padded - reach) / stride + 1;
+    axis.padding = padding.before;
   }
   return axis;
 }
@@ -44,14 +54,18 @@ Result<Window> make_window(const Attrs& attrs, const Shape& input, int64_t taps_
   THIMBLE_TRY(check_extent("the input's batch", input[0]));
   THIMBLE_TRY(check_extent("the input's channel count", input[3]));
   const std::string padding = attrs.word("padding", "valid");
-  if (padding != "same" && padding != "valid")
+  if (padding != "same" && padding != "valid" && padding != "explicit")
     return fail(ErrorCode::bad_data, fmt::format("padding must be same or valid, found {}", padding));
-  const bool same = padding == "same";
+  Padding rows{.same = padding == "same"}, columns{.same = rows.same};
+  if (padding == "explicit") {
+    rows.before = attrs.integer("pad_top"), rows.after = attrs.integer("pad_bottom");
+    columns.before = attrs.integer("pad_left"), columns.after = attrs.integer("pad_right");
+  }
   Window window;
-  THIMBLE_LET(window.h, make_axis("height", same, input[1], taps_h, attrs.integer("stride_h", 1),
+  THIMBLE_LET(window.h, make_axis("height", rows, input[1], taps_h, attrs.integer("stride_h", 1),
                                   attrs.integer("dilation_h", 1)));
-  THIMBLE_LET(window.w,
-              make_axis("width", same, input[2], taps_w, attrs.integer("stride_w", 1), attrs.integer("dilation_w", 1)));
+  THIMBLE_LET(window.w, make_axis("width", columns, input[2], taps_w, attrs.integer("stride_w", 1),
+                                  attrs.integer("dilation_w", 1)));
   return window;
 }
 

@@ -1,6 +1,6 @@
 // Sliding windows over [N, H, W, C] (convolution, pooling): attributes stride_h, stride_w, dilation_h, dilation_w and
-// padding
-// ("same" or "valid"), with TensorFlow Lite's arithmetic of output sizes and padding.
+// padding ("same" or "valid", with TensorFlow Lite's arithmetic of output sizes and padding; or "explicit", with
+// pad_top, pad_bottom, pad_left and pad_right, which no file has and graph/passes/fold_padding makes).
 #pragma once
 #include <cstdint>
 

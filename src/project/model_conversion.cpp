@@ -108,7 +108,7 @@ Outcome write_library(const EmittedModel& emitted, const Path& folder) {
 }
 
 Result<EmittedModel> compile_model(const ModelFile& model, const Path& folder) {
-  THIMBLE_LET(const LoadedModel loaded, load_model_file(model));
+  THIMBLE_LET(const LoadedModel loaded, load_for_device(model));
   THIMBLE_LET(EmittedModel emitted, emit_model(loaded.plan, {}));
   THIMBLE_TRY(write_library(emitted, folder));
   return emitted;
@@ -116,7 +116,7 @@ Result<EmittedModel> compile_model(const ModelFile& model, const Path& folder) {
 
 Result<FirmwareImage> build_model(const ModelFile& model, const Board& board, const DeployOptions& deploy,
                                   const Path& folder) {
-  THIMBLE_LET(LoadedModel loaded, load_model_file(model, plan_options(board, deploy)));
+  THIMBLE_LET(LoadedModel loaded, load_for_device(model, plan_options(board, deploy)));
   return build_firmware({.app = App::tensor, .plan = std::move(loaded.plan), .form = deploy.form}, board, folder);
 }
 

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "formats/model_file.h"
+#include "graph/passes/prepare_for_device.h"
 
 namespace thimble {
 
@@ -10,8 +11,9 @@ PlanOptions plan_options(const Board& board, const DeployOptions& deploy) {
   return {.isa = board.isa, .optimize = deploy.optimize, .flash_budget_bytes = deploy.flash_budget_bytes};
 }
 
-Result<LoadedModel> load_model_file(const ModelFile& model, const PlanOptions& options) {
-  THIMBLE_LET(ImportedModel imported, read_model_file(model));
+namespace {
+
+Result<LoadedModel> planned(const ModelFile& model, ImportedModel imported, const PlanOptions& options) {
   auto plan = make_plan(imported.graph, options);
   if (!plan) {
     Error error = std::move(plan).error();
@@ -20,6 +22,19 @@ Result<LoadedModel> load_model_file(const ModelFile& model, const PlanOptions& o
   }
   plan->model = model.path.stem().string();
   return LoadedModel{std::move(imported.graph), std::move(*plan), std::move(imported.hash)};
+}
+
+}  // namespace
+
+Result<LoadedModel> load_model_file(const ModelFile& model) {
+  THIMBLE_LET(ImportedModel imported, read_model_file(model));
+  return planned(model, std::move(imported), {});
+}
+
+Result<LoadedModel> load_for_device(const ModelFile& model, const PlanOptions& options) {
+  THIMBLE_LET(ImportedModel imported, read_model_file(model));
+  THIMBLE_LET(imported.graph, prepare_for_device(std::move(imported.graph)));
+  return planned(model, std::move(imported), options);
 }
 
 double mean_instructions(const RunLog& log) {
@@ -41,7 +56,7 @@ Path firmware_cache(const std::string& model_hash, const Board& board, const Dep
 
 Result<ModelRun> run_model(const ModelFile& model, const Board& board, const DeployOptions& deploy, const Path& input,
                            const Path& output, bool sequence, Progress& progress) {
-  THIMBLE_LET(const LoadedModel loaded, load_model_file(model, plan_options(board, deploy)));
+  THIMBLE_LET(const LoadedModel loaded, load_for_device(model, plan_options(board, deploy)));
   THIMBLE_LET(const std::vector<uint8_t> bytes, read_bytes(input));
   THIMBLE_LET(const auto runner, make_runner({.app = App::tensor, .plan = loaded.plan, .form = deploy.form}, board,
                                              firmware_cache(loaded.hash, board, deploy, App::tensor)));

@@ -20,8 +20,12 @@ struct LoadedModel {
   std::string hash;  // of the file
 };
 
-// Errors: not_found, bad_data, unsupported (naming op, layer and remedy).
-Result<LoadedModel> load_model_file(const ModelFile& model, const PlanOptions& options = {});
+// As it is in the file, planned with the portable kernels. Errors: not_found, bad_data, unsupported (naming op, layer
+// and remedy).
+Result<LoadedModel> load_model_file(const ModelFile& model);
+
+// As it runs on a device: graph/passes/prepare_for_device.
+Result<LoadedModel> load_for_device(const ModelFile& model, const PlanOptions& options = {});
 
 // Builds firmware in a folder of its own under the user's cache, so that repeated runs compile nothing.
 Path firmware_cache(const std::string& model_hash, const Board& board, const DeployOptions& deploy, App app);

@@ -8,6 +8,7 @@
 #include "data/sine.h"
 #include "data/speak.h"
 #include "data/split.h"
+#include "graph/passes/prepare_for_device.h"
 #include "train/features.h"
 
 namespace thimble {
@@ -172,7 +173,8 @@ Result<const QuantizedModel*> Workspace::quantized() {
 Result<const Plan*> Workspace::plan() {
   if (plan_) return plan_.get();
   THIMBLE_LET(const QuantizedModel* model, quantized());
-  THIMBLE_LET(Plan plan, make_plan(model->graph, {.signal_fingerprint = model->signal_fingerprint}));
+  THIMBLE_LET(const Graph graph, prepare_for_device(model->graph));
+  THIMBLE_LET(Plan plan, make_plan(graph, {.signal_fingerprint = model->signal_fingerprint}));
   plan.model = project_.name;
   plan_ = std::make_unique<Plan>(std::move(plan));
   return plan_.get();

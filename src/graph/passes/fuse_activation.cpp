@@ -12,6 +12,8 @@ bool fuse(Graph& graph, size_t index) {
   if (node.op->traits.activation.empty()) return false;
   const std::optional<size_t> writer = writer_of(graph, node.inputs[0]);
   if (!writer || !only_reader_of(graph, node.inputs[0])) return false;
+  // Else the activation also changes the codes.
+  if (graph[node.inputs[0]].quantization != graph[node.outputs[0]].quantization) return false;
   Node& producer = graph.nodes[*writer];
   if (!producer.op->traits.fuses_activation || producer.attrs.word("activation", "none") != "none") return false;
   producer.attrs.set("activation", std::string(node.op->traits.activation));

@@ -17,6 +17,9 @@ void replace_reads(Graph& graph, ValueId from, ValueId to);
 
 void remove_node(Graph& graph, size_t index);
 
+// Removes the nodes whose outputs nobody reads and which write no state.
+void remove_dead_nodes(Graph& graph);
+
 // Drops what nothing uses any more and checks the graph: the end of every pass.
 Result<Graph> finish_pass(Graph graph);
 
