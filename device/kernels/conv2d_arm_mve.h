@@ -26,18 +26,27 @@ inline void mve_gather(const Conv2DIntegerParams& p, const TapRange& rows, const
       mve_fill(patch, p.input_zero_point, run);
 }
 
+// The patch of a pixel whose taps are all inside the input: kernel_h runs of `run` bytes.
+inline void mve_gather_inside(int32_t kernel_h, int32_t run, int32_t line, const int8_t* input, int8_t* patch) {
+  for (int32_t ky = kernel_h; ky > 0; --ky, input += line, patch += run) mve_copy(patch, input, run);
+}
+
 // Without dilation and groups. scratch: kMveRows patches of kernel_h * kernel_w * input_c bytes.
 inline void conv2d_s8_arm_mve(const Conv2DIntegerParams& p, const int8_t* input, const int8_t* weights,
                               const int32_t* constants, int8_t* scratch, int8_t* output) {
-  const int32_t patch = p.kernel_h * p.kernel_w * p.input_c;
+  const int32_t run = p.kernel_w * p.input_c, patch = p.kernel_h * run, line = p.input_w * p.input_c;
   MveFilters filters(p, patch, p.output_c, weights, constants);
   int32_t gathered = 0;
-  for (int32_t n = 0; n < p.batches; ++n, input += p.input_h * p.input_w * p.input_c)
+  for (int32_t n = 0; n < p.batches; ++n, input += p.input_h * line)
     for (int32_t oy = 0; oy < p.output_h; ++oy) {
       const TapRange rows = taps_inside(oy, p.stride_h, p.padding_h, 1, p.kernel_h, p.input_h);
       for (int32_t ox = 0; ox < p.output_w; ++ox) {
-        const TapRange cols = taps_inside(ox, p.stride_w, p.padding_w, 1, p.kernel_w, p.input_w);
-        mve_gather(p, rows, cols, input, scratch + gathered * patch);
+        const int32_t x = ox * p.stride_w - p.padding_w;
+        int8_t* const to = scratch + gathered * patch;
+        if (rows.whole && x >= 0 && x + p.kernel_w <= p.input_w)
+          mve_gather_inside(p.kernel_h, run, line, input + rows.origin * line + x * p.input_c, to);
+        else
+          mve_gather(p, rows, taps_inside(ox, p.stride_w, p.padding_w, 1, p.kernel_w, p.input_w), input, to);
         if (++gathered < kMveRows) continue;
         filters.multiply(scratch, kMveRows, output);
         output += kMveRows * p.output_c;

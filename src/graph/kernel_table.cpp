@@ -21,6 +21,7 @@
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/depthwise_conv2d_arm_dsp.h"
 #include "device/kernels/depthwise_conv2d_arm_mve.h"
+#include "device/kernels/elementwise_arm_mve.h"
 #include "device/kernels/fully_connected.h"
 #include "device/kernels/fully_connected_arm_dsp.h"
 #include "device/kernels/gather.h"

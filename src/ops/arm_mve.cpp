@@ -6,6 +6,7 @@
 #include "device/kernels/conv2d_arm_mve.h"
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/depthwise_conv2d_arm_mve.h"
+#include "device/kernels/elementwise_arm_mve.h"
 
 namespace thimble::ops {
 
@@ -177,10 +178,35 @@ std::optional<KernelCall> depthwise(const KernelCall& portable) {
   return best;
 }
 
+// The same call of another kernel.
+KernelCall renamed(const KernelCall& portable, int64_t instructions) {
+  KernelCall call = portable;
+  call.kernel += "_arm_mve";
+  call.instructions = instructions;
+  return call;
+}
+
+std::optional<KernelCall> add(const KernelCall& portable) {
+  const auto p = params_of<device::AddQuantizedParams>(portable);
+  if ((p.a_repeats | p.b_repeats | p.subtract) != 0 || p.left_shift != 20 ||
+      std::max({p.a_shift, p.b_shift, p.output_shift}) > 0)
+    return {};
+  const int64_t count = int64_t{p.extent_0} * p.extent_1 * p.extent_2 * p.extent_3 * p.extent_4 * p.extent_5;
+  return renamed(portable, 60 + count * 7);
+}
+
+KernelCall average_pool2d(const KernelCall& portable) {
+  const auto p = params_of<device::Pool2DParams>(portable);
+  const int64_t outputs = int64_t{p.batches} * p.output_h * p.output_w * p.channels;
+  return renamed(portable, outputs * (20 + int64_t{p.window_h} * p.window_w * 3 / 2));
+}
+
 std::optional<KernelCall> own_kernel(const KernelCall& portable) {
   if (portable.kernel == "fully_connected_s8") return fully_connected(portable);
   if (portable.kernel == "conv2d_s8") return conv2d(portable);
   if (portable.kernel == "depthwise_conv2d_s8") return depthwise(portable);
+  if (portable.kernel == "add_s8") return add(portable);
+  if (portable.kernel == "average_pool2d_s8") return average_pool2d(portable);
   return {};
 }
 

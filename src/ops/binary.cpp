@@ -7,6 +7,7 @@
 #include "device/kernels/binary_f32.h"
 #include "device/kernels/binary_integer.h"
 #include "graph/kernel_table.h"
+#include "ops/arm_mve.h"
 #include "ops/ops.h"
 #include "ops/quantized_binary.h"
 #include "ops/unary.h"
@@ -116,6 +117,7 @@ Result<std::vector<KernelCall>> lower(const Binary& op, const LowerArgs& args) {
   call.operand(operand_of(args.graph, args.node.inputs[0]))
       .operand(operand_of(args.graph, args.node.inputs[1]))
       .operand(args.node.outputs[0]);
+  if (args.form.isa == "arm_mve") return with_arm_mve(std::vector{std::move(call)});
   if (call.kernel == "add_s8" && args.form.isa != "portable") {
     const std::optional<KernelCall> table = with_add_table(call);
     if (table) call.instructions = element_count(node.output.type.shape) * kAddInstructions;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/arm_mve.h"
 #include "ops/loops.h"
 #include "ops/lowering.h"
 #include "ops/ops.h"
@@ -151,7 +152,8 @@ Result<std::vector<KernelCall>> lower(const std::string& kernel, const LowerArgs
   auto call = KernelCall::make(fmt::format("{}_{}", kernel, kernel_suffix(dtype)), params);
   call.operand(args.node.inputs[0]).operand(args.node.outputs[0]);
   call.overlap = overlap_of(portable_loop(params, dtype), 0, 1);
-  return std::vector{std::move(call)};
+  std::vector calls{std::move(call)};
+  return args.form.isa == "arm_mve" ? with_arm_mve(std::move(calls)) : std::move(calls);
 }
 
 Outcome read_options(const AttrReader& reader, Attrs& attrs) {

@@ -93,7 +93,8 @@ INSTANTIATE_TEST_SUITE_P(Settings, EveryKernel,
                                          Setting{"mps2-an386", DType::i8, true, true},
                                          Setting{"mps2-an385", DType::i8, true},
                                          Setting{"mps2-an385-m0plus", DType::i8, true},
-                                         Setting{"mps2-an500", DType::i8, true}, Setting{"riscv-virt", DType::i8, true},
+                                         Setting{"mps2-an500", DType::i8, true}, Setting{"mps3-an547", DType::i8},
+                                         Setting{"mps3-an547", DType::i8, true}, Setting{"riscv-virt", DType::i8, true},
                                          Setting{"riscv-virt", DType::f32}),
                          setting_name);
 
