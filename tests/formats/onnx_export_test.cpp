@@ -245,6 +245,22 @@ TEST(OnnxExports, AnInputBesideALayerTakesTheLayersOrder) {
   EXPECT_EQ(count_of(*graph, "transpose"), 1);
 }
 
+TEST(OnnxExports, LocalResponsesAreNormalised) {
+  OnnxSample sample;
+  sample.input("x", {1, 4, 1, 1}).node("LRN", {"x"}, {"y"}, {{"size", {2}}});
+  auto& attribute = *sample.proto().mutable_graph()->mutable_node(0)->add_attribute();
+  attribute.set_name("alpha");
+  attribute.set_f(1);
+  sample.output("y");
+  const std::vector<float> x = {1, 2, -3, 4};
+  std::vector<float> expected;
+  for (size_t c = 0; c < 4; ++c) {
+    const float sum = x[c] * x[c] + (c < 3 ? x[c + 1] * x[c + 1] : 0);
+    expected.push_back(x[c] / std::pow(1 + sum / 2, 0.75f));
+  }
+  expect_values(sample, x, expected);
+}
+
 TEST(OnnxExports, PadsAreReshapedWhileReading) {
   OnnxSample sample;  // PyTorch lists pads from the last axis and turns them round
   sample.input("x", {1, 2})

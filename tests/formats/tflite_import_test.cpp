@@ -96,7 +96,8 @@ TEST(TfliteImport, QuantisedConstantsBeforeFloatOperators) {
   };
   EXPECT_EQ(run(read(with_scales({0.5f}, {10})), bytes_of(std::vector<float>(3, 0.0f))),
             bytes_of(std::vector<float>{-69, -5, 58.5f}));
-  expect_refused(with_scales({0.5f, 0.25f, 1}, {0, 0, 0}), "3 scales before DEQUANTIZE");
+  EXPECT_EQ(run(read(with_scales({0.5f, 0.25f, 1}, {0, 8, -1})), bytes_of(std::vector<float>(3, 0.0f))),
+            bytes_of(std::vector<float>{-64, -2, 128}));
   expect_refused(with_scales({}, {}), "0 scales before DEQUANTIZE");
 }
 

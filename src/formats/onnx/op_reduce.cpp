@@ -248,6 +248,31 @@ Result<Items> instance_normalization(Call& call) {
   return Items{y};
 }
 
+// x / (bias + alpha / size * the sum of squares of the channels around)^beta; the sums are a matrix over the channels.
+Result<Items> local_response(Call& call) {
+  constexpr int64_t kMostChannels = 1024;
+  THIMBLE_LET(const Item* given, call.input(0));
+  const int64_t size = call.integer("size");
+  if (given->rank() < 2 || size < 1) return damaged(fmt::format("size {} over {}", size, to_string(given->shape)));
+  const int64_t channels = given->shape[1];
+  if (channels > kMostChannels)
+    return refuse(fmt::format("LRN over {} channels; at most {}", channels, kMostChannels), "normalise otherwise");
+  THIMBLE_TRY(call.in.spend(channels * channels * 4));
+  const float share = call.real("alpha", 1e-4f) / static_cast<float>(size);
+  std::vector<float> matrix;
+  for (int64_t to = 0; to < channels; ++to)
+    for (int64_t from = 0; from < channels; ++from)
+      matrix.push_back(from >= to - (size - 1) / 2 && from - to <= size / 2 ? share : 0.0f);
+  THIMBLE_LET(const Item x, call.in.as_float(*given));
+  THIMBLE_LET(const Item squares, emit_binary(call, "mul", x, x));
+  THIMBLE_LET(Item y, emit_along_axis(call, squares, 1, Tensor::from({channels, channels}, matrix)));
+  THIMBLE_LET(const Item bias, scalar_like(call.in, y, call.real("bias", 1)));
+  THIMBLE_LET(const Item power, scalar_like(call.in, y, -call.real("beta", 0.75f)));
+  THIMBLE_LET(y, emit_binary(call, "add", y, bias));
+  THIMBLE_LET(y, emit_binary(call, "pow", y, power));
+  return only(emit_binary(call, "mul", x, y));
+}
+
 Result<Items> arg_extreme(Call& call) {
   THIMBLE_LET(const Item* given, call.input(0));
   THIMBLE_LET(const size_t axis, axis_in(call.integer("axis"), given->rank()));
@@ -317,6 +342,7 @@ void add_reduce(HandlerTable& table) {
                 {"LayerNormalization", layer_normalization},
                 {"InstanceNormalization", instance_normalization},
                 {"GroupNormalization", group_normalization},
+                {"LRN", local_response},
                 {"ReduceLogSumExp", log_sum_exp},
                 {"ArgMax", arg_extreme},
                 {"ArgMin", arg_extreme},

@@ -209,15 +209,23 @@ Result<Value> read_dequantized(const Source& source, ValueId from, ValueId to) {
   }
   THIMBLE_LET(const Value quantised, read_value(source, from, TensorUse::reads));
   const Quantization& q = quantised.quantization;
-  if (!scale_has_meaning(quantised.type.dtype) || q.scale.size() != 1)
+  if (!scale_has_meaning(quantised.type.dtype) || q.scale.empty())
     return fail(ErrorCode::unsupported,
                 fmt::format("constant {} with {} scales before DEQUANTIZE, expected float16, or int8, uint8 or int16 "
-                            "with one scale (TensorFlow Lite Micro knows one)",
+                            "with scales",
                             name_of(quantised.type.dtype), q.scale.size()),
                 where, std::string(kConvertHint));
   const std::span<float> reals = allocate();
+  size_t inner = 1;
+  for (size_t axis = static_cast<size_t>(q.axis) + 1; axis < shape.size(); ++axis)
+    inner *= static_cast<size_t>(shape[axis]);
+  // One scale is multiplied in double, several in float, as TensorFlow Lite does.
   const auto convert = [&](auto values) {
-    for (size_t i = 0; i < reals.size(); ++i)
+    for (size_t i = 0; q.per_channel() && i < reals.size(); ++i) {
+      const size_t channel = i / inner % q.scale.size();
+      reals[i] = q.scale[channel] * static_cast<float>(int64_t{values[i]} - q.zero_point[channel]);
+    }
+    for (size_t i = 0; !q.per_channel() && i < reals.size(); ++i)
       reals[i] = static_cast<float>(static_cast<double>(q.scale[0]) *
                                     (static_cast<double>(values[i]) - static_cast<double>(q.zero_point[0])));
   };
