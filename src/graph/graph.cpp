@@ -77,6 +77,13 @@ Outcome verify_activation(const Node& node) {
   return broken(node.name, fmt::format("activation must be none, relu, relu6 or relu_n1_to_1, found {}", activation));
 }
 
+// Absent inputs are biases and the like behind those that an op needs; an op that takes a list needs all of it. Ops
+// with state judge their own: those of LSTM lie anywhere.
+bool may_be_absent(const OpTraits& traits, int input) {
+  constexpr int kMostNamed = 8;  // an op that takes more takes a list
+  return !traits.state_inputs.empty() || (input >= traits.min_inputs && traits.max_inputs <= kMostNamed);
+}
+
 Outcome verify_node(const Graph& graph, const Node& node, std::vector<bool>& defined) {
   const auto count = static_cast<ValueId>(graph.values.size());
   const OpTraits& traits = node.op->traits;
@@ -85,6 +92,9 @@ Outcome verify_node(const Graph& graph, const Node& node, std::vector<bool>& def
     return broken(node.name, fmt::format("{} takes {} to {} inputs, found {}", node.op->name, traits.min_inputs,
                                          traits.max_inputs, inputs));
   if (inputs > 0 && node.inputs[0] == kNoValue) return broken(node.name, "its first input is absent");
+  for (int i = 1; i < inputs; ++i)
+    if (node.inputs[static_cast<size_t>(i)] == kNoValue && !may_be_absent(traits, i))
+      return broken(node.name, fmt::format("input {} of {} is absent", i, node.op->name));
   THIMBLE_TRY(verify_activation(node));
   for (int state : traits.state_inputs)
     if (state < inputs && node.inputs[static_cast<size_t>(state)] != kNoValue) {

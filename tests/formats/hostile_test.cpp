@@ -133,6 +133,23 @@ TEST(TfliteHostile, NotANumberGoesThroughTheExponential) {
   }
 }
 
+// An absent input has the shape of a scalar, and is none.
+TEST(TfliteHostile, AbsentInputsThatAreNeeded) {
+  for (const char* op : {"add", "maximum", "less", "pack", "add_n"}) {
+    GraphBuilder b("model");
+    const ValueId x = b.input("x", {DType::f32, {}}), y = b.input("y", {DType::f32, {}});
+    Attrs attrs;
+    if (std::string_view(op) == "pack") attrs.set("axis", int64_t{0}).set("count", int64_t{2});
+    auto made = b.node(*ops::find(op), op, {x, y}, attrs);
+    ASSERT_TRUE(made) << to_string(made.error());
+    b.output(made->at(0));
+    Graph graph = b.finish().value();
+    ASSERT_TRUE(verify(graph)) << op;
+    graph.nodes[0].inputs[1] = kNoValue;
+    EXPECT_FALSE(verify(graph)) << op;
+  }
+}
+
 TEST(TfliteHostile, EveryModelOfOthersIsReadOrRefusedWithOneError) {
   const auto files = shared_tflite_files();
   if (files.empty()) GTEST_SKIP() << "no models in " << shared_models();
