@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/files.h"
@@ -13,6 +14,7 @@ namespace thimble {
 
 // What to read, and how.
 struct ModelFile {
+  ModelFile(Path path, bool nhwc = false) : path(std::move(path)), nhwc(nhwc) {}  // a path alone will do
   Path path;
   bool nhwc = false;  // images enter channels last: OnnxOptions::nhwc_inputs; the other formats have no other order
 };
