@@ -17,10 +17,14 @@ using Channels = std::vector<bool>;
 // What each channel of a value always holds, where that is known.
 using Codes = std::vector<std::optional<int32_t>>;
 
+// A file of a few bytes can name values of any width.
+constexpr int64_t kMostChannels = 1 << 16;
+
 size_t count(const Channels& channels) { return static_cast<size_t>(std::ranges::count(channels, true)); }
+bool has_channels(const Value& value) { return !value.type.shape.empty() && value.type.shape.back() <= kMostChannels; }
 bool is_quantized(const Value& value) {
   return (value.type.dtype == DType::i8 || value.type.dtype == DType::i16) && value.quantization.scale.size() == 1 &&
-         !value.type.shape.empty();
+         has_channels(value);
 }
 size_t channels_of(const Value& value) { return static_cast<size_t>(value.type.shape.back()); }
 
@@ -244,7 +248,7 @@ class Elimination {
  public:
   explicit Elimination(Graph& graph) : graph_(graph), codes_(graph.values.size()), keep_(graph.values.size()) {
     for (size_t v = 0; v < graph.values.size(); ++v) {
-      if (graph.values[v].type.shape.empty()) continue;
+      if (!has_channels(graph.values[v])) continue;
       codes_[v].resize(channels_of(graph.values[v]));
       keep_[v].resize(channels_of(graph.values[v]), false);
     }

@@ -1,5 +1,5 @@
-// Channels that carry nothing go, and no byte of an output changes: random int8 networks with filters of zeros.
-#include "graph/passes/eliminate_channels.h"
+// What is done before planning changes no byte of an output: random int8 and int16 networks with filters of zeros.
+#include "graph/passes/prepare_for_device.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,6 @@
 #include "graph/builder.h"
 #include "graph/interpreter.h"
 #include "graph/op_spec.h"
-#include "graph/passes/prepare_for_device.h"
 #include "ops/ops.h"
 
 namespace thimble::test {
@@ -156,6 +155,7 @@ ValueId random_layer(Maker& m, ValueId x) {
       return m.keeping_scale(m.chance(0.5) ? "max_pool2d" : "average_pool2d", x,
                              window(m, stride).set("window_h", taps).set("window_w", taps));
     case 6:
+      if (m.chance(0.5)) return m.keeping_scale(m.chance(0.5) ? "relu" : "relu6", x, {});
       return m.node("relu", {x});
     case 7:
       return m.keeping_scale("pad", x, Attrs().set("paddings", std::vector<int64_t>{0, 0, 0, 1, 1, 0, 0, 0}));
@@ -185,7 +185,7 @@ Graph random_network(uint64_t seed, DType dtype) {
   return m.finish(outputs);
 }
 
-TEST(EliminateChannels, RandomNetworksKeepTheirBytes) {
+TEST(PrepareForDevice, RandomNetworksKeepTheirBytes) {
   int64_t before = 0, after = 0;
   for (uint64_t seed = 0; seed < 400; ++seed) {
     SCOPED_TRACE(seed);
@@ -238,6 +238,33 @@ TEST(EliminateChannels, OutputsAndSharedConstantsStay) {
       m.finish({x, m.node("concatenation", {x, x}, Attrs().set("axis", int64_t{3}), m[x].quantization)});
   const Graph prepared = expect_same(graph, 6);
   EXPECT_EQ(count_macs(prepared), count_macs(graph));
+}
+
+TEST(PrepareForDevice, PaddingAndActivationsMoveIntoTheConvolution) {
+  for (const std::string op : {"conv2d", "depthwise_conv2d"}) {
+    Maker m(7);
+    ValueId x = m.input({1, 5, 6, 3});
+    x = m.keeping_scale("pad", x, Attrs().set("paddings", std::vector<int64_t>{0, 0, 1, 2, 3, 0, 0, 0}));
+    const Attrs stride = Attrs().set("stride_h", int64_t{2}).set("stride_w", int64_t{2});
+    x = op == "conv2d" ? m.conv(x, 4, 3, stride) : m.depthwise(x, 2, 3, stride);
+    const Graph graph = m.finish({m.keeping_scale("relu6", x, {})});
+    const Graph prepared = expect_same(graph, 7);
+    EXPECT_EQ(prepared.nodes.size(), 1u);
+    EXPECT_EQ(prepared[prepared.outputs[0]].name, graph[graph.outputs[0]].name);
+  }
+}
+
+TEST(PrepareForDevice, LeavesWhatIsNotTheSame) {
+  Maker m(8);
+  const ValueId x = m.input({1, 5, 6, 3});
+  const Attrs paddings = Attrs().set("paddings", std::vector<int64_t>{0, 0, 1, 1, 1, 1, 0, 0});
+  const ValueId twice = m.keeping_scale("pad", x, paddings);  // read by two
+  const ValueId same = m.conv(m.keeping_scale("pad", x, paddings), 4, 3, Attrs().set("padding", "same"));
+  const ValueId pool = m.keeping_scale("max_pool2d", twice, Attrs().set("window_h", int64_t{2}));
+  // Another scale: the activation also changes the codes.
+  const ValueId relu = m.node("relu", {m.conv(twice, 4, 3, {})});
+  const Graph graph = m.finish({same, pool, relu});
+  EXPECT_EQ(expect_same(graph, 8).nodes.size(), graph.nodes.size());
 }
 
 }  // namespace
