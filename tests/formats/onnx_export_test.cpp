@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "core/rng.h"
 #include "formats/model_file.h"
 #include "formats/model_runs.h"
 #include "formats/onnx/onnx.h"
@@ -467,4 +468,35 @@ TEST(OnnxExports, ConvolutionsGetABiasForTensorFlowLite) {
   EXPECT_EQ(given[conv->inputs[2]].type.shape, (Shape{4}));
   EXPECT_EQ(results(given, ramp(36)), results(*graph, ramp(36)));
   EXPECT_EQ(with_biases(given).values.size(), given.values.size());
+}
+
+TEST(OnnxExports, DamagedGraphsWithinGraphs) {
+  OnnxSample resized;
+  resized.input("x", {1, 1, 2, 3}).floats("scales", {4}, {1, 1, 2, 2}).node("Resize", {"x", "", "scales"}, {"y"});
+  set_text(resized, "mode", "cubic");
+  resized.output("y");
+  OnnxSample product;
+  product.input("x", {1, 2, 3}).floats("w", {2, 3}, ramp(6)).node("Einsum", {"x", "w"}, {"y"});
+  set_text(product, "equation", "bij,kj->bki");
+  product.output("y");
+  OnnxSample groups;
+  groups.input("x", {1, 2, 2, 2})
+      .floats("w", {2, 1, 1, 2}, {1, 2, 3, 4})
+      .node("ConvTranspose", {"x", "w"}, {"y"}, {{"group", {2}}, {"dilations", {1, 2}}})
+      .output("y");
+  uint64_t seed = 0;
+  for (const OnnxSample& sample : {loop(3).output("h"), loop(3).output("all"), resized, product, groups,
+                                   with_side_file("weights.bin", "4", "8")}) {
+    const auto model = sample.bytes();
+    Rng rng({20261121, seed++});
+    for (int i = 0; i < 1500; ++i) {
+      std::vector<uint8_t> bytes = model;
+      for (uint64_t flips = 1 + rng.below(4); flips > 0; --flips)
+        bytes[rng.below(bytes.size())] = static_cast<uint8_t>(rng.next());
+      const auto graph = read_onnx(bytes, {.side_file = three_floats});
+      if (!graph) {
+        EXPECT_FALSE(graph.error().message.empty());
+      }
+    }
+  }
 }
