@@ -1,12 +1,13 @@
 // Depthwise 3x3 convolution for cores with the DSP instructions (Cortex-M4, M7, M33), channel by channel: the channel's
 // plane, or a band of its lines, is widened to int16 in scratch with its padding around it; then four outputs of a line
 // are computed at a time from three lines of scratch.
-//   Costs per output of 9 products: 15.5 instructions, plus 2.6 for each input and some 150 per channel and band.
+//   Costs per output of 9 products: 13.5 instructions, 15.5 where ties of negative sums count (ties_away), plus 2.6 for
+// each input and some 150 per channel and band.
 //   A line is whichever of the image's axes fills blocks of four better; the kernel only knows steps.
 //   Because all of a band's inputs are read before its outputs are written, and a channel's outputs only take the place
 // of its own inputs, input and output may be the same memory.
 //   Limits: depth multiplier 1, no dilation, 3x3 (smaller ones padded with zero weights), stride 1 or 2 along a line,
-// right shifts of 1 to 31, the whole range of int8 as activation, |sums| < 2^30.
+// the whole range of int8 as activation, |sums| < 2^30; right shifts of 0 to 22, with ties_away of 1 to 31.
 #pragma once
 #include "device/base/fixed_point.h"
 #include "device/base/params.h"
@@ -36,7 +37,9 @@ struct WidenedLines {
 // Lines of one channel to compute; in the order of the assembly. Weights, bias and so sums are doubled: the high half
 // of their product with the multiplier is then what the reference's doubling multiplication gives.
 struct DepthwiseLines {
-  int32_t multiplier, right_shift, zero_point, output_step;
+  int32_t multiplier, right_shift;
+  int32_t offset;  // with ties_away the zero point; else zero point << right_shift, and half of 1 << right_shift
+  int32_t output_step;
   const int16_t* end;  // of a line's blocks of four, as a place in scratch
   int32_t bias;
   int32_t taps[2 * kDepthwiseTaps];  // of each line: (w0, w1), (w1, w2)
@@ -128,13 +131,17 @@ __attribute__((naked, noinline)) inline void widen_lines(const WidenedLines*) {
   "smlad r5, r9, r11, " s1 "\n" \
   "smlabt r4, r9, r12, r4\n" \
   "smlabt r5, r10, r12, r5\n"
-#define THIMBLE_DEPTHWISE_REQUANTISE(sum) \
+#define THIMBLE_DEPTHWISE_ROUND_UP(sum) \
+  "smmlar " sum ", " sum ", r8, r10\n" \
+  "asr " sum ", " sum ", r9\n" \
+  "ssat " sum ", #8, " sum "\n"
+#define THIMBLE_DEPTHWISE_ROUND_AWAY(sum) \
   "smmulr " sum ", " sum ", r8\n" \
   "add " sum ", " sum ", " sum ", asr #31\n" \
   "asrs " sum ", " sum ", r9\n" \
   "adc " sum ", " sum ", r10\n" \
   "ssat " sum ", #8, " sum "\n"
-#define THIMBLE_DEPTHWISE_LINES(row, pair) \
+#define THIMBLE_DEPTHWISE_LINES(row, pair, scale) \
   asm("push {r4-r11, lr}\n" \
       "sub sp, #72\n" \
       "mov r12, sp\n" \
@@ -152,10 +159,10 @@ __attribute__((naked, noinline)) inline void widen_lines(const WidenedLines*) {
       row("r1", "32", "r4", "r5", "r6", "r7") \
       row("r2", "40", "r4", "r5", "r6", "r7") \
       "ldmia sp, {r8-r12}\n" \
-      THIMBLE_DEPTHWISE_REQUANTISE("r4") \
-      THIMBLE_DEPTHWISE_REQUANTISE("r5") \
-      THIMBLE_DEPTHWISE_REQUANTISE("r6") \
-      THIMBLE_DEPTHWISE_REQUANTISE("r7") \
+      scale("r4") \
+      scale("r5") \
+      scale("r6") \
+      scale("r7") \
       "strb r4, [r3]\n" \
       "strb r5, [r3, r11]\n" \
       "add r3, r3, r11, lsl #1\n" \
@@ -171,8 +178,8 @@ __attribute__((naked, noinline)) inline void widen_lines(const WidenedLines*) {
       pair("r1", "32", "r4", "r5") \
       pair("r2", "40", "r4", "r5") \
       "ldmia sp, {r8-r11}\n" \
-      THIMBLE_DEPTHWISE_REQUANTISE("r4") \
-      THIMBLE_DEPTHWISE_REQUANTISE("r5") \
+      scale("r4") \
+      scale("r5") \
       "strb r4, [r3]\n" \
       "subs r6, #1\n" \
       "beq 5f\n" \
@@ -199,14 +206,24 @@ __attribute__((naked, noinline)) inline void widen_lines(const WidenedLines*) {
 // clang-format on
 
 __attribute__((naked, noinline)) inline void depthwise_lines_stride1(const DepthwiseLines*) {
-  THIMBLE_DEPTHWISE_LINES(THIMBLE_DEPTHWISE_FOUR_1, THIMBLE_DEPTHWISE_TWO_1);
+  THIMBLE_DEPTHWISE_LINES(THIMBLE_DEPTHWISE_FOUR_1, THIMBLE_DEPTHWISE_TWO_1, THIMBLE_DEPTHWISE_ROUND_UP);
 }
 __attribute__((naked, noinline)) inline void depthwise_lines_stride2(const DepthwiseLines*) {
-  THIMBLE_DEPTHWISE_LINES(THIMBLE_DEPTHWISE_FOUR_2, THIMBLE_DEPTHWISE_TWO_2);
+  THIMBLE_DEPTHWISE_LINES(THIMBLE_DEPTHWISE_FOUR_2, THIMBLE_DEPTHWISE_TWO_2, THIMBLE_DEPTHWISE_ROUND_UP);
+}
+__attribute__((naked, noinline)) inline void depthwise_lines_stride1_away(const DepthwiseLines*) {
+  THIMBLE_DEPTHWISE_LINES(THIMBLE_DEPTHWISE_FOUR_1, THIMBLE_DEPTHWISE_TWO_1, THIMBLE_DEPTHWISE_ROUND_AWAY);
+}
+__attribute__((naked, noinline)) inline void depthwise_lines_stride2_away(const DepthwiseLines*) {
+  THIMBLE_DEPTHWISE_LINES(THIMBLE_DEPTHWISE_FOUR_2, THIMBLE_DEPTHWISE_TWO_2, THIMBLE_DEPTHWISE_ROUND_AWAY);
 }
 
+template <bool kTiesAway>
 inline void depthwise_lines(const DepthwiseLines& lines, const DepthwiseArmDspParams& p) {
-  p.stride == 1 ? depthwise_lines_stride1(&lines) : depthwise_lines_stride2(&lines);
+  if (p.stride == 1)
+    kTiesAway ? depthwise_lines_stride1_away(&lines) : depthwise_lines_stride1(&lines);
+  else
+    kTiesAway ? depthwise_lines_stride2_away(&lines) : depthwise_lines_stride2(&lines);
 }
 
 // (w0, w1) and (w1, w2), doubled, of the bytes (w0, w1, w1, w2).
@@ -227,6 +244,7 @@ inline void widen_lines(const WidenedLines* w) {
   }
 }
 
+template <bool kTiesAway>
 inline void depthwise_lines(const DepthwiseLines& lines, const DepthwiseArmDspParams& p) {
   const int32_t advance = lines.line_stride / static_cast<int32_t>(sizeof(int16_t));
   for (int32_t line = 0; line < lines.lines; ++line) {
@@ -274,6 +292,7 @@ inline void load_lines(const DepthwiseArmDspParams& p, const int8_t* input, int3
 }
 
 // One channel of one image.
+template <bool kTiesAway>
 inline void depthwise_channel(const DepthwiseArmDspParams& p, const int8_t* input, int16_t* scratch, int8_t* output,
                               WidenedLines& widened, DepthwiseLines& lines) {
   int32_t top = 0, held = 0;  // the first line in scratch, counted from the first of padding, and how many there are
@@ -290,22 +309,19 @@ inline void depthwise_channel(const DepthwiseArmDspParams& p, const int8_t* inpu
     lines.end = scratch + p.output_values / 4 * 4 * p.stride;
     lines.output = output + first * p.output_line_step;
     lines.lines = count;
-    depthwise_lines(lines, p);
+    depthwise_lines<kTiesAway>(lines, p);
   }
 }
 
-// packed [channels, kDepthwiseWords]: for each line of weights the bytes (w0, w1, w1, w2); the doubled bias (with the
-// input zero point folded in); the multiplier. right_shift [channels]. scratch: (band - 1) * line_stride + 3 lines of
-// `pitch`, and what the last block reads behind the last one. Arithmetic: TFLite's integer reference.
-inline void depthwise_conv2d_s8_arm_dsp(const DepthwiseArmDspParams& p, const int8_t* input, const int32_t* packed,
-                                        const int8_t* right_shift, int16_t* scratch, int8_t* output) {
+template <bool kTiesAway>
+inline void depthwise_arm_dsp(const DepthwiseArmDspParams& p, const int8_t* input, const int32_t* packed,
+                              const int8_t* right_shift, int16_t* scratch, int8_t* output) {
   const auto wide = static_cast<int32_t>(sizeof(int16_t));
   WidenedLines widened = {};
   widened.step = p.input_step, widened.step_3 = 3 * p.input_step, widened.values = p.input_values;
   widened.next_x = p.input_line_step - p.input_values * p.input_step;
   widened.next_to = (p.pitch - p.input_values) * wide;
   DepthwiseLines lines = {};
-  lines.zero_point = p.output_zero_point;
   lines.output_step = p.output_step, lines.output_line_step = p.output_line_step;
   lines.line_stride = p.line_stride * p.pitch * wide;
   lines.next_block = lines.line_stride - (p.output_values + 1) / 2 * 2 * p.stride * wide;
@@ -318,11 +334,29 @@ inline void depthwise_conv2d_s8_arm_dsp(const DepthwiseArmDspParams& p, const in
       lines.bias = constants[kDepthwiseTaps];
       lines.multiplier = constants[kDepthwiseTaps + 1];
       lines.right_shift = right_shift[c];
-      depthwise_channel(p, input + c, scratch, output + c, widened, lines);
+      const auto zero = static_cast<uint32_t>(p.output_zero_point), half = (uint32_t{1} << lines.right_shift) >> 1;
+      lines.offset = static_cast<int32_t>(kTiesAway ? zero : (zero << lines.right_shift) + half);
+      depthwise_channel<kTiesAway>(p, input + c, scratch, output + c, widened, lines);
     }
     input += p.input_lines * p.input_values * p.channels;
     output += p.output_lines * p.output_values * p.channels;
   }
+}
+
+// packed [channels, kDepthwiseWords]: for each line of weights the bytes (w0, w1, w1, w2); the doubled bias (with the
+// input zero point folded in); the multiplier. right_shift [channels]. scratch: (band - 1) * line_stride + 3 lines of
+// `pitch`, and what the last block reads behind the last one. The output zero point is the least output, so that it is
+// the same whether ties of negative sums go up or away from zero. Arithmetic: TFLite's integer reference.
+inline void depthwise_conv2d_s8_arm_dsp(const DepthwiseArmDspParams& p, const int8_t* input, const int32_t* packed,
+                                        const int8_t* right_shift, int16_t* scratch, int8_t* output) {
+  depthwise_arm_dsp<false>(p, input, packed, right_shift, scratch, output);
+}
+
+// The same for any output zero point: half way between two outputs the one away from zero counts.
+inline void depthwise_conv2d_s8_arm_dsp_ties_away(const DepthwiseArmDspParams& p, const int8_t* input,
+                                                  const int32_t* packed, const int8_t* right_shift, int16_t* scratch,
+                                                  int8_t* output) {
+  depthwise_arm_dsp<true>(p, input, packed, right_shift, scratch, output);
 }
 
 }  // namespace device

@@ -30,6 +30,7 @@
 #include "device/kernels/lstm.h"
 #include "device/kernels/one_hot.h"
 #include "device/kernels/pool2d.h"
+#include "device/kernels/pool2d_arm_dsp.h"
 #include "device/kernels/recurrent.h"
 #include "device/kernels/reduce.h"
 #include "device/kernels/resize.h"

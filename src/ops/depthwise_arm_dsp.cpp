@@ -15,6 +15,8 @@ using device::DepthwiseConv2DIntegerParams;
 using device::kDepthwiseTaps;
 using device::kDepthwiseWords;
 
+constexpr int kMostRightShift = 22;  // the zero point is shifted by it
+
 // Bytes of scratch that all lines may take, or else bands get; and without which the portable kernel runs.
 constexpr int64_t kScratch = 1400, kLeastScratch = 512, kMostScratch = 4096;
 
@@ -59,12 +61,16 @@ int32_t band_of(const DepthwiseArmDspParams& q, int64_t limit) {
   return (q.output_lines + bands - 1) / bands;
 }
 
+// Ties of negative sums count where these are not cut off.
+bool ties_away(const DepthwiseArmDspParams& q) { return q.output_zero_point != -128; }
+
 int64_t instructions_of(const DepthwiseArmDspParams& q) {
   const int64_t bands = (q.output_lines + q.band - 1) / q.band;
   const int64_t widen = q.input_lines * (10 + q.input_values * 21 / 8);
   const int64_t kept = (bands - 1) * std::max(0, kDepthwiseTaps - q.line_stride) * (q.pitch * 4);
   const int64_t pairs = (q.output_values % 4 + 1) / 2;
-  const int64_t lines = q.output_lines * (18 + q.output_values / 4 * (q.stride == 1 ? 62 : 65) + pairs * 36);
+  const int64_t scaling = ties_away(q) ? 5 : 3, four = (q.stride == 1 ? 42 : 45) + 4 * scaling, two = 26 + 2 * scaling;
+  const int64_t lines = q.output_lines * (18 + q.output_values / 4 * four + pairs * two);
   return int64_t{q.batches} * q.channels * (40 + bands * 120 + widen + kept + lines);
 }
 
@@ -108,14 +114,15 @@ std::optional<Tensor> pack_weights(const DepthwiseConv2DIntegerParams& p, bool c
   return Tensor::from<int32_t>({p.input_c, kDepthwiseWords}, packed);
 }
 
-// Empty where a channel needs none.
-std::optional<Tensor> right_shifts(const KernelCall& call) {
+// Empty where the kernel does not have them.
+std::optional<Tensor> right_shifts(const KernelCall& call, bool ties_away) {
   const auto multiplier = std::get<Tensor>(call.operands[3]).as<int32_t>();
   const auto shift = std::get<Tensor>(call.operands[4]).as<int8_t>();
   std::vector<int8_t> right;
   for (size_t c = 0; c < shift.size(); ++c) {
-    if (shift[c] >= 0 && multiplier[c] != 0) return {};
-    right.push_back(multiplier[c] == 0 ? int8_t{1} : static_cast<int8_t>(-shift[c]));
+    const int value = multiplier[c] == 0 ? 1 : -shift[c];
+    if (ties_away ? value < 1 : value < 0 || value > kMostRightShift) return {};
+    right.push_back(static_cast<int8_t>(value));
   }
   return Tensor::from<int8_t>({static_cast<int64_t>(right.size())}, right);
 }
@@ -138,9 +145,10 @@ std::optional<KernelCall> depthwise_arm_dsp(const KernelForm& form, const Kernel
     best = q, columns = vertical;
   }
   if (!best) return {};
-  const std::optional<Tensor> packed = pack_weights(p, columns, portable), shifts = right_shifts(portable);
+  const bool away = ties_away(*best);
+  const std::optional<Tensor> packed = pack_weights(p, columns, portable), shifts = right_shifts(portable, away);
   if (!packed || !shifts) return {};
-  auto call = KernelCall::make("depthwise_conv2d_s8_arm_dsp", *best);
+  auto call = KernelCall::make(away ? "depthwise_conv2d_s8_arm_dsp_ties_away" : "depthwise_conv2d_s8_arm_dsp", *best);
   call.operand(portable.operands[0]).operand(*packed).operand(*shifts);
   call.operand(ScratchBytes{DType::i16, scratch_of(*best, best->band)}).operand(portable.operands[5]);
   call.instructions = instructions_of(*best);

@@ -117,6 +117,16 @@ std::string describe(const Quantization& q) {
   return q.empty() ? "none" : fmt::format("{} and {}", q.scale[0], q.zero_point[0]);
 }
 
+// The conditions of device/kernels/pool2d_arm_dsp.h.
+bool fits_arm_dsp(const device::Pool2DParams& p) {
+  return p.channels % 4 == 0 && int64_t{p.window_h} * p.window_w <= 255;
+}
+
+int64_t instructions_arm_dsp(const device::Pool2DParams& p) {
+  const int64_t pixels = int64_t{p.batches} * p.output_h * p.output_w;
+  return pixels * (60 + p.channels / 4 * (70 + int64_t{p.window_h} * p.window_w * 6));
+}
+
 Result<std::vector<KernelCall>> lower(const std::string& kernel, const LowerArgs& args) {
   THIMBLE_LET(const DType dtype, kernel_dtype(args));
   const Value& input = args.graph[args.node.inputs[0]];
@@ -149,9 +159,11 @@ Result<std::vector<KernelCall>> lower(const std::string& kernel, const LowerArgs
     params.activation_min = device::bits_of(range.min);
     params.activation_max = device::bits_of(range.max);
   }
-  auto call = KernelCall::make(fmt::format("{}_{}", kernel, kernel_suffix(dtype)), params);
+  const bool by_four = dtype == DType::i8 && args.form.isa == "arm_dsp" && fits_arm_dsp(params);
+  auto call = KernelCall::make(fmt::format("{}_{}{}", kernel, kernel_suffix(dtype), by_four ? "_arm_dsp" : ""), params);
   call.operand(args.node.inputs[0]).operand(args.node.outputs[0]);
   call.overlap = overlap_of(portable_loop(params, dtype), 0, 1);
+  if (by_four) call.instructions = instructions_arm_dsp(params);
   std::vector calls{std::move(call)};
   return args.form.isa == "arm_mve" ? with_arm_mve(std::move(calls)) : std::move(calls);
 }

@@ -25,6 +25,8 @@ std::vector<OpCase> shared_cases() {
       {"same_stride1", {flows({1, 4, 3, 5})}, pool(3, 2, 1, 1, "same")},
       {"whole_image", {flows({3, 5, 3, 4})}, pool(5, 3, 1, 1, "valid")},
       {"one_axis", {flows({2, 9, 1, 3})}, pool(3, 1, 3, 1, "same")},
+      {"eight_channels", {flows({2, 7, 6, 8})}, pool(3, 3, 2, 2, "same")},
+      {"whole_image_of_twelve", {flows({1, 15, 17, 12}, -2, 0)}, pool(15, 17, 1, 1, "valid", "relu_n1_to_1")},
       {"relu", {flows({1, 6, 6, 2})}, pool(2, 2, 2, 2, "valid", "relu")},
       {"relu6", {flows({1, 6, 6, 2}, -3, 12)}, pool(2, 2, 2, 2, "valid", "relu6")},
       {"relu_n1_to_1", {flows({1, 6, 6, 2}, -3, 4)}, pool(2, 2, 2, 2, "valid", "relu_n1_to_1")},
