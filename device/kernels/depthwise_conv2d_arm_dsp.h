@@ -23,7 +23,6 @@ THIMBLE_PARAMS(DepthwiseArmDspParams, batches, channels, input_lines, input_valu
                band, pitch, input_zero_point, output_zero_point);
 
 constexpr int32_t kDepthwiseTaps = 3;
-constexpr int32_t kDepthwiseWords = 5;  // of a channel
 
 // Lines of one channel to widen; in the order of the assembly.
 struct WidenedLines {
@@ -49,6 +48,7 @@ struct DepthwiseLines {
   int32_t output_line_step, lines;
   int32_t rest;  // outputs of a line behind its blocks of four
   const int16_t* x[kDepthwiseTaps];
+  const DepthwiseArmDspParams* params;
 };
 
 #define THIMBLE_WIDEN_4           \
@@ -218,23 +218,6 @@ __attribute__((naked, noinline)) inline void depthwise_lines_stride2_away(const 
   THIMBLE_DEPTHWISE_LINES(THIMBLE_DEPTHWISE_FOUR_2, THIMBLE_DEPTHWISE_TWO_2, THIMBLE_DEPTHWISE_ROUND_AWAY);
 }
 
-template <bool kTiesAway>
-inline void depthwise_lines(const DepthwiseLines& lines, const DepthwiseArmDspParams& p) {
-  if (p.stride == 1)
-    kTiesAway ? depthwise_lines_stride1_away(&lines) : depthwise_lines_stride1(&lines);
-  else
-    kTiesAway ? depthwise_lines_stride2_away(&lines) : depthwise_lines_stride2(&lines);
-}
-
-// (w0, w1) and (w1, w2), doubled, of the bytes (w0, w1, w1, w2).
-inline void doubled_taps(int32_t packed, int32_t* taps) {
-  asm("sxtb16 %0, %2\n"
-      "sxtb16 %1, %2, ror #8\n"
-      "sadd16 %0, %0, %0\n"
-      "sadd16 %1, %1, %1"
-      : "=&r"(taps[0]), "=r"(taps[1])
-      : "r"(packed));
-}
 #else
 inline void widen_lines(const WidenedLines* w) {
   for (int32_t line = 0; line < w->lines; ++line) {
@@ -244,31 +227,30 @@ inline void widen_lines(const WidenedLines* w) {
   }
 }
 
-template <bool kTiesAway>
-inline void depthwise_lines(const DepthwiseLines& lines, const DepthwiseArmDspParams& p) {
-  const int32_t advance = lines.line_stride / static_cast<int32_t>(sizeof(int16_t));
-  for (int32_t line = 0; line < lines.lines; ++line) {
-    int8_t* out = lines.output + line * lines.output_line_step;
+inline void depthwise_lines(const DepthwiseLines* lines) {
+  const DepthwiseArmDspParams& p = *lines->params;
+  const int32_t advance = lines->line_stride / static_cast<int32_t>(sizeof(int16_t));
+  for (int32_t line = 0; line < lines->lines; ++line) {
+    int8_t* out = lines->output + line * p.output_line_step;
     for (int32_t i = 0; i < p.output_values; ++i, out += p.output_step) {
-      int32_t sum = lines.bias;
+      int32_t sum = lines->bias;
       for (int32_t k = 0; k < kDepthwiseTaps; ++k) {
-        const int16_t* x = lines.x[k] + line * advance + i * p.stride;
-        const int32_t first = lines.taps[2 * k], last = lines.taps[2 * k + 1];
+        const int16_t* x = lines->x[k] + line * advance + i * p.stride;
+        const int32_t first = lines->taps[2 * k], last = lines->taps[2 * k + 1];
         sum += x[0] * static_cast<int16_t>(first) + x[1] * (first >> 16) + x[2] * (last >> 16);
       }
-      const int32_t value = requantize(sum >> 1, lines.multiplier, -lines.right_shift) + p.output_zero_point;
+      const int32_t value = requantize(sum >> 1, lines->multiplier, -lines->right_shift) + p.output_zero_point;
       *out = static_cast<int8_t>(clamp(value, -128, 127));
     }
   }
 }
-
-inline void doubled_taps(int32_t packed, int32_t* taps) {
-  int16_t w[4];
-  for (int32_t i = 0; i < 4; ++i) w[i] = static_cast<int16_t>(2 * static_cast<int8_t>(packed >> (8 * i)));
-  for (int32_t i = 0; i < 2; ++i)
-    taps[i] = static_cast<int32_t>(static_cast<uint16_t>(w[i]) | static_cast<uint32_t>(w[i + 2]) << 16);
-}
+constexpr auto depthwise_lines_stride1 = depthwise_lines;
+constexpr auto depthwise_lines_stride2 = depthwise_lines;
+constexpr auto depthwise_lines_stride1_away = depthwise_lines;
+constexpr auto depthwise_lines_stride2_away = depthwise_lines;
 #endif
+
+using DepthwiseLinesFn = void (*)(const DepthwiseLines*);
 
 inline void fill_padding(const DepthwiseArmDspParams& p, int32_t lines, int16_t* scratch) {
   for (int32_t i = 0; i < lines * p.pitch; ++i) scratch[i] = static_cast<int16_t>(p.input_zero_point);
@@ -277,86 +259,119 @@ inline void fill_padding(const DepthwiseArmDspParams& p, int32_t lines, int16_t*
 // Lines [first, last) of one channel into scratch, counted from the first of padding. What lies beside a line stays.
 inline void load_lines(const DepthwiseArmDspParams& p, const int8_t* input, int32_t first, int32_t last,
                        int16_t* scratch, WidenedLines& widened) {
-  const int32_t begin = first > p.line_padding ? first : p.line_padding;
-  const int32_t past = p.line_padding + p.input_lines, end = last < past ? last : past;
-  if (p.band < p.output_lines) {  // else lines of padding stay as they are for all channels
-    if (begin > first) fill_padding(p, (begin < last ? begin : last) - first, scratch);
-    const int32_t after = end > first ? end : first;
-    if (last > after) fill_padding(p, last - after, scratch + (after - first) * p.pitch);
+  const int32_t past = p.line_padding + p.input_lines;
+  for (; first < last && first < p.line_padding; ++first, scratch += p.pitch) fill_padding(p, 1, scratch);
+  const int32_t end = last < past ? last : past;
+  if (first < end) {
+    widened.x = input + (first - p.line_padding) * p.input_line_step;
+    widened.to = scratch + p.padding;
+    widened.lines = end - first;
+    widen_lines(&widened);
+    scratch += (end - first) * p.pitch;
+    first = end;
   }
-  if (end <= begin) return;
-  widened.x = input + (begin - p.line_padding) * p.input_line_step;
-  widened.to = scratch + (begin - first) * p.pitch + p.padding;
-  widened.lines = end - begin;
-  widen_lines(&widened);
+  fill_padding(p, last - first, scratch);
 }
 
-// One channel of one image.
-template <bool kTiesAway>
-inline void depthwise_channel(const DepthwiseArmDspParams& p, const int8_t* input, int16_t* scratch, int8_t* output,
-                              WidenedLines& widened, DepthwiseLines& lines) {
-  int32_t top = 0, held = 0;  // the first line in scratch, counted from the first of padding, and how many there are
-  for (int32_t first = 0; first < p.output_lines; first += p.band) {
-    const int32_t count = p.output_lines - first < p.band ? p.output_lines - first : p.band;
-    const int32_t skipped = first * p.line_stride - top;
-    top += skipped;
-    held = held > skipped ? held - skipped : 0;
-    for (int32_t i = 0; i < held * p.pitch; ++i) scratch[i] = scratch[skipped * p.pitch + i];
-    const int32_t wanted = (count - 1) * p.line_stride + kDepthwiseTaps;
+// One channel of one image, band by band.
+inline void depthwise_bands(const DepthwiseArmDspParams& p, const int8_t* input, int16_t* scratch,
+                            WidenedLines& widened, DepthwiseLines& lines, DepthwiseLinesFn lines_fn) {
+  int32_t held = 0;  // lines in scratch
+  for (int32_t first = 0; first < p.output_lines; first += p.band, lines.output += p.band * p.output_line_step) {
+    lines.lines = p.output_lines - first < p.band ? p.output_lines - first : p.band;
+    const int32_t top = first * p.line_stride, wanted = (lines.lines - 1) * p.line_stride + kDepthwiseTaps;
     load_lines(p, input, top + held, top + wanted, scratch + held * p.pitch, widened);
-    held = wanted;
-    for (int32_t k = 0; k < kDepthwiseTaps; ++k) lines.x[k] = scratch + k * p.pitch;
-    lines.end = scratch + p.output_values / 4 * 4 * p.stride;
-    lines.output = output + first * p.output_line_step;
-    lines.lines = count;
-    depthwise_lines<kTiesAway>(lines, p);
+    lines_fn(&lines);
+    // The last lines are the next band's first.
+    const int32_t used = p.band * p.line_stride;
+    held = wanted > used ? wanted - used : 0;
+    for (int32_t i = 0; i < held * p.pitch; ++i) scratch[i] = scratch[used * p.pitch + i];
   }
 }
 
-template <bool kTiesAway>
-inline void depthwise_arm_dsp(const DepthwiseArmDspParams& p, const int8_t* input, const int32_t* packed,
-                              const int8_t* right_shift, int16_t* scratch, int8_t* output) {
+// Two weights, doubled, as int16.
+inline int32_t doubled_pair(int32_t low, int32_t high) {
+  return static_cast<int32_t>((static_cast<uint32_t>(2 * low) & 0xFFFF) | static_cast<uint32_t>(high) << 17);
+}
+
+// ties_away: what lines_fn does.
+inline void depthwise_arm_dsp(const DepthwiseArmDspParams& p, const int8_t* input, const int8_t* weights,
+                              const int32_t* bias_multiplier, const int8_t* right_shift, int16_t* scratch,
+                              int8_t* output, bool ties_away, DepthwiseLinesFn lines_fn) {
   const auto wide = static_cast<int32_t>(sizeof(int16_t));
-  WidenedLines widened = {};
+  const int32_t scratch_lines = (p.band - 1) * p.line_stride + kDepthwiseTaps;
+  WidenedLines widened;
   widened.step = p.input_step, widened.step_3 = 3 * p.input_step, widened.values = p.input_values;
   widened.next_x = p.input_line_step - p.input_values * p.input_step;
   widened.next_to = (p.pitch - p.input_values) * wide;
-  DepthwiseLines lines = {};
+  widened.to = scratch + p.line_padding * p.pitch + p.padding;
+  const int32_t most = scratch_lines - p.line_padding;
+  widened.lines = most < p.input_lines ? most : p.input_lines;
+  DepthwiseLines lines;
+  lines.params = &p;
   lines.output_step = p.output_step, lines.output_line_step = p.output_line_step;
   lines.line_stride = p.line_stride * p.pitch * wide;
   lines.next_block = lines.line_stride - (p.output_values + 1) / 2 * 2 * p.stride * wide;
+  lines.lines = p.output_lines;
   lines.rest = p.output_values % 4;
-  fill_padding(p, (p.band - 1) * p.line_stride + kDepthwiseTaps, scratch);
+  lines.end = scratch + (p.output_values - lines.rest) * p.stride;
+  for (int32_t k = 0; k < kDepthwiseTaps; ++k) lines.x[k] = scratch + k * p.pitch;
+  fill_padding(p, scratch_lines, scratch);
   for (int32_t n = 0; n < p.batches; ++n) {
-    const int32_t* constants = packed;
-    for (int32_t c = 0; c < p.channels; ++c, constants += kDepthwiseWords) {
-      for (int32_t k = 0; k < kDepthwiseTaps; ++k) doubled_taps(constants[k], lines.taps + 2 * k);
-      lines.bias = constants[kDepthwiseTaps];
-      lines.multiplier = constants[kDepthwiseTaps + 1];
+    const int8_t* w = weights;
+    for (int32_t c = 0; c < p.channels; ++c) {
+      for (int32_t k = 0; k < kDepthwiseTaps; ++k, w += kDepthwiseTaps) {
+        lines.taps[2 * k] = doubled_pair(w[0], w[1]);
+        lines.taps[2 * k + 1] = doubled_pair(w[1], w[2]);
+      }
+      lines.bias = bias_multiplier[2 * c];
+      lines.multiplier = bias_multiplier[2 * c + 1];
       lines.right_shift = right_shift[c];
       const auto zero = static_cast<uint32_t>(p.output_zero_point), half = (uint32_t{1} << lines.right_shift) >> 1;
-      lines.offset = static_cast<int32_t>(kTiesAway ? zero : (zero << lines.right_shift) + half);
-      depthwise_channel<kTiesAway>(p, input + c, scratch, output + c, widened, lines);
+      lines.offset = static_cast<int32_t>(ties_away ? zero : (zero << lines.right_shift) + half);
+      lines.output = output + c;
+      if (p.band < p.output_lines) {
+        depthwise_bands(p, input + c, scratch, widened, lines, lines_fn);
+        continue;
+      }
+      widened.x = input + c;  // the padding stays as it is for all channels
+      widen_lines(&widened);
+      lines_fn(&lines);
     }
     input += p.input_lines * p.input_values * p.channels;
     output += p.output_lines * p.output_values * p.channels;
   }
 }
 
-// packed [channels, kDepthwiseWords]: for each line of weights the bytes (w0, w1, w1, w2); the doubled bias (with the
-// input zero point folded in); the multiplier. right_shift [channels]. scratch: (band - 1) * line_stride + 3 lines of
-// `pitch`, and what the last block reads behind the last one. The output zero point is the least output, so that it is
-// the same whether ties of negative sums go up or away from zero. Arithmetic: TFLite's integer reference.
-inline void depthwise_conv2d_s8_arm_dsp(const DepthwiseArmDspParams& p, const int8_t* input, const int32_t* packed,
-                                        const int8_t* right_shift, int16_t* scratch, int8_t* output) {
-  depthwise_arm_dsp<false>(p, input, packed, right_shift, scratch, output);
+// weights [channels, 3, 3]: lines of taps, in the order of a line. bias_multiplier [channels, 2]: the doubled bias,
+// with the input zero point folded in. right_shift [channels]. scratch: (band - 1) * line_stride + 3 lines of `pitch`,
+// and what the last block reads behind the last one. The output zero point is the least output, so that it is the same
+// whether ties of negative sums go up or away from zero. Stride 1 along a line. Arithmetic: TFLite's integer reference.
+inline void depthwise_conv2d_s8_arm_dsp(const DepthwiseArmDspParams& p, const int8_t* input, const int8_t* weights,
+                                        const int32_t* bias_multiplier, const int8_t* right_shift, int16_t* scratch,
+                                        int8_t* output) {
+  depthwise_arm_dsp(p, input, weights, bias_multiplier, right_shift, scratch, output, false, depthwise_lines_stride1);
 }
 
-// The same for any output zero point: half way between two outputs the one away from zero counts.
-inline void depthwise_conv2d_s8_arm_dsp_ties_away(const DepthwiseArmDspParams& p, const int8_t* input,
-                                                  const int32_t* packed, const int8_t* right_shift, int16_t* scratch,
-                                                  int8_t* output) {
-  depthwise_arm_dsp<true>(p, input, packed, right_shift, scratch, output);
+// The same for stride 2 along a line.
+inline void depthwise_conv2d_s8_arm_dsp_stride2(const DepthwiseArmDspParams& p, const int8_t* input,
+                                                const int8_t* weights, const int32_t* bias_multiplier,
+                                                const int8_t* right_shift, int16_t* scratch, int8_t* output) {
+  depthwise_arm_dsp(p, input, weights, bias_multiplier, right_shift, scratch, output, false, depthwise_lines_stride2);
+}
+
+// The same two for any output zero point: half way between two outputs the one away from zero counts.
+inline void depthwise_conv2d_s8_arm_dsp_away(const DepthwiseArmDspParams& p, const int8_t* input, const int8_t* weights,
+                                             const int32_t* bias_multiplier, const int8_t* right_shift,
+                                             int16_t* scratch, int8_t* output) {
+  depthwise_arm_dsp(p, input, weights, bias_multiplier, right_shift, scratch, output, true,
+                    depthwise_lines_stride1_away);
+}
+inline void depthwise_conv2d_s8_arm_dsp_stride2_away(const DepthwiseArmDspParams& p, const int8_t* input,
+                                                     const int8_t* weights, const int32_t* bias_multiplier,
+                                                     const int8_t* right_shift, int16_t* scratch, int8_t* output) {
+  depthwise_arm_dsp(p, input, weights, bias_multiplier, right_shift, scratch, output, true,
+                    depthwise_lines_stride2_away);
 }
 
 }  // namespace device

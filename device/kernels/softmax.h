@@ -8,24 +8,29 @@
 namespace thimble {
 namespace device {
 
-THIMBLE_PARAMS(SoftmaxS8Params, rows, depth);
+// Of the sum of exponentials, Q12.19. An exponential below half its last place counts in neither sum nor output.
+constexpr int32_t kSoftmaxSumIntegerBits = 12;
 
-// input, output [rows, depth], may be the same memory; output scale 1/256, zero point -128. exp_table [256]: exp of
-// minus d input steps as Q0.31, 0 where the reference counts it as nothing. Arithmetic: TFLite int8 reference.
+// entries: of the table; differences beyond it count as nothing.
+THIMBLE_PARAMS(SoftmaxS8Params, rows, depth, entries);
+
+// input, output [rows, depth], may be the same memory; output scale 1/256, zero point -128. exp_table [entries]: exp of
+// minus d input steps as Q0.31. Arithmetic: TFLite int8 reference.
 inline void softmax_s8(const SoftmaxS8Params& p, const int8_t* input, const int32_t* exp_table, int8_t* output) {
-  constexpr int32_t kSumIntegerBits = 12;
+  constexpr int32_t kSumIntegerBits = kSoftmaxSumIntegerBits;
+  const auto exp_of = [&p, exp_table](int32_t d) { return d < p.entries ? exp_table[d] : 0; };
   for (int32_t row = 0; row < p.rows; ++row) {
     int32_t top = input[0];
     for (int32_t i = 1; i < p.depth; ++i) top = input[i] > top ? input[i] : top;
     uint64_t sum = 0;
     for (int32_t i = 0; i < p.depth; ++i)
-      sum += static_cast<uint32_t>(rounding_divide_by_pot(exp_table[top - input[i]], kSumIntegerBits));
+      sum += static_cast<uint32_t>(rounding_divide_by_pot(exp_of(top - input[i]), kSumIntegerBits));
     // From 512 on all shares round to nothing, so that the sum may stop here.
     if (sum > UINT32_MAX) sum = UINT32_MAX;
     const Reciprocal scale = reciprocal(static_cast<int32_t>(static_cast<uint32_t>(sum)), kSumIntegerBits);
     const int32_t exponent = scale.exponent + 31 - 8;
     for (int32_t i = 0; i < p.depth; ++i) {
-      const int32_t product = rounding_doubling_high_mul(scale.mantissa, exp_table[top - input[i]]);
+      const int32_t product = rounding_doubling_high_mul(scale.mantissa, exp_of(top - input[i]));
       // Beyond 31 every share is below half a step.
       const int32_t share = exponent > 31 ? 0 : rounding_divide_by_pot(product, exponent);
       output[i] = static_cast<int8_t>(clamp(share - 128, -128, 127));

@@ -1,6 +1,5 @@
 // The host half of device/kernels/depthwise_conv2d_arm_dsp.h: which axis is a line, how much scratch, and the packing.
 #include <algorithm>
-#include <array>
 
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/depthwise_conv2d_arm_dsp.h"
@@ -13,12 +12,11 @@ namespace {
 using device::DepthwiseArmDspParams;
 using device::DepthwiseConv2DIntegerParams;
 using device::kDepthwiseTaps;
-using device::kDepthwiseWords;
 
 constexpr int kMostRightShift = 22;  // the zero point is shifted by it
 
-// Bytes of scratch that all lines may take, or else bands get; and without which the portable kernel runs.
-constexpr int64_t kScratch = 1400, kLeastScratch = 512, kMostScratch = 4096;
+// Bytes of scratch: what all lines may take, what bands get where they take more, and what nothing may exceed.
+constexpr int64_t kWholeScratch = 1400, kBandScratch = 1024, kLeastScratch = 512, kMostScratch = 4096;
 
 bool fits(const DepthwiseConv2DIntegerParams& p) {
   return p.depth_multiplier == 1 && p.kernel_h <= kDepthwiseTaps && p.kernel_w <= kDepthwiseTaps &&
@@ -54,7 +52,9 @@ int64_t scratch_of(const DepthwiseArmDspParams& q, int64_t band) {
 }
 
 // The most lines of outputs for which there is scratch, spread evenly; at least one.
-int32_t band_of(const DepthwiseArmDspParams& q, int64_t limit) {
+int32_t band_of(const DepthwiseArmDspParams& q, bool generous) {
+  if (generous && scratch_of(q, q.output_lines) <= kWholeScratch) return q.output_lines;
+  const int64_t limit = generous ? kBandScratch : kLeastScratch;
   int32_t most = q.output_lines;
   while (most > 1 && scratch_of(q, most) > limit) --most;
   const int32_t bands = (q.output_lines + most - 1) / most;
@@ -71,7 +71,7 @@ int64_t instructions_of(const DepthwiseArmDspParams& q) {
   const int64_t pairs = (q.output_values % 4 + 1) / 2;
   const int64_t scaling = ties_away(q) ? 5 : 3, four = (q.stride == 1 ? 42 : 45) + 4 * scaling, two = 26 + 2 * scaling;
   const int64_t lines = q.output_lines * (18 + q.output_values / 4 * four + pairs * two);
-  return int64_t{q.batches} * q.channels * (40 + bands * 120 + widen + kept + lines);
+  return int64_t{q.batches} * q.channels * (70 + bands * (bands > 1 ? 140 : 50) + widen + kept + lines);
 }
 
 // In place: nothing that a band overwrites is read by a later one.
@@ -88,30 +88,33 @@ bool may_be_in_place(const DepthwiseArmDspParams& q, bool columns) {
   return true;
 }
 
-// Bytes (w0, w1, w1, w2) of each line of weights, doubled bias, multiplier. Empty where doubled sums might overflow.
-std::optional<Tensor> pack_weights(const DepthwiseConv2DIntegerParams& p, bool columns, const KernelCall& call) {
+// A channel's constants beside each other.
+struct Packed {
+  std::vector<int8_t> weights;
+  std::vector<int32_t> bias_multiplier;
+};
+
+// Empty where doubled sums might overflow.
+std::optional<Packed> pack(const DepthwiseConv2DIntegerParams& p, bool columns, const KernelCall& call) {
   const auto weights = std::get<Tensor>(call.operands[1]).as<int8_t>();
   const auto bias = std::get<Tensor>(call.operands[2]).as<int32_t>(),
              multiplier = std::get<Tensor>(call.operands[3]).as<int32_t>();
-  std::vector<int32_t> packed;
+  Packed packed;
   for (int32_t c = 0; c < p.input_c; ++c) {
     int64_t largest = std::abs(int64_t{bias[static_cast<size_t>(c)]});
-    for (int32_t line = 0; line < kDepthwiseTaps; ++line) {
-      std::array<uint32_t, kDepthwiseTaps> taps{};
-      for (int32_t k = 0; k < kDepthwiseTaps; ++k) {
-        const int32_t y = columns ? k : line, x = columns ? line : k;
-        if (y >= p.kernel_h || x >= p.kernel_w) continue;
-        const int8_t w = weights[static_cast<size_t>((y * p.kernel_w + x) * p.input_c + c)];
-        taps[static_cast<size_t>(k)] = static_cast<uint8_t>(w);
-        largest += 128 * std::abs(int64_t{w});
-      }
-      packed.push_back(static_cast<int32_t>(taps[0] | taps[1] << 8 | taps[1] << 16 | taps[2] << 24));
+    for (int32_t tap = 0; tap < kDepthwiseTaps * kDepthwiseTaps; ++tap) {
+      const int32_t line = tap / kDepthwiseTaps, k = tap % kDepthwiseTaps, y = columns ? k : line,
+                    x = columns ? line : k;
+      const bool inside = y < p.kernel_h && x < p.kernel_w;
+      const int8_t w = inside ? weights[static_cast<size_t>((y * p.kernel_w + x) * p.input_c + c)] : int8_t{0};
+      packed.weights.push_back(w);
+      largest += 128 * std::abs(int64_t{w});
     }
     if (largest >= int64_t{1} << 30) return {};
-    packed.push_back(2 * bias[static_cast<size_t>(c)]);
-    packed.push_back(multiplier[static_cast<size_t>(c)]);
+    packed.bias_multiplier.push_back(2 * bias[static_cast<size_t>(c)]);
+    packed.bias_multiplier.push_back(multiplier[static_cast<size_t>(c)]);
   }
-  return Tensor::from<int32_t>({p.input_c, kDepthwiseWords}, packed);
+  return packed;
 }
 
 // Empty where the kernel does not have them.
@@ -139,20 +142,24 @@ std::optional<KernelCall> depthwise_arm_dsp(const KernelForm& form, const Kernel
   for (const bool vertical : {false, true}) {
     DepthwiseArmDspParams q = along(p, vertical);
     if (q.stride > 2) continue;
-    q.band = band_of(q, form.scratch ? kScratch : kLeastScratch);
+    q.band = band_of(q, form.scratch);
     if (scratch_of(q, q.band) > kMostScratch) continue;
     if (best && instructions_of(*best) <= instructions_of(q)) continue;
     best = q, columns = vertical;
   }
   if (!best) return {};
   const bool away = ties_away(*best);
-  const std::optional<Tensor> packed = pack_weights(p, columns, portable), shifts = right_shifts(portable, away);
+  const std::optional<Packed> packed = pack(p, columns, portable);
+  const std::optional<Tensor> shifts = right_shifts(portable, away);
   if (!packed || !shifts) return {};
-  auto call = KernelCall::make(away ? "depthwise_conv2d_s8_arm_dsp_ties_away" : "depthwise_conv2d_s8_arm_dsp", *best);
-  call.operand(portable.operands[0]).operand(*packed).operand(*shifts);
+  auto call = KernelCall::make(
+      fmt::format("depthwise_conv2d_s8_arm_dsp{}{}", best->stride == 2 ? "_stride2" : "", away ? "_away" : ""), *best);
+  call.operand(portable.operands[0])
+      .operand(Tensor::from<int8_t>({p.input_c, kDepthwiseTaps, kDepthwiseTaps}, packed->weights));
+  call.operand(Tensor::from<int32_t>({p.input_c, 2}, packed->bias_multiplier)).operand(*shifts);
   call.operand(ScratchBytes{DType::i16, scratch_of(*best, best->band)}).operand(portable.operands[5]);
   call.instructions = instructions_of(*best);
-  if (may_be_in_place(*best, columns)) call.overlap = Overlap{.input = 0, .output = 4, .exact = true};
+  if (may_be_in_place(*best, columns)) call.overlap = Overlap{.input = 0, .output = 5, .exact = true};
   return call;
 }
 

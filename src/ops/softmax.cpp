@@ -72,6 +72,15 @@ Tensor exp_table(const ExpScaling& scaling) {
   return Tensor::from<int32_t>({256}, table);
 }
 
+// Without the entries that the kernel rounds to nothing.
+Tensor short_exp_table(const ExpScaling& scaling) {
+  const Tensor table = exp_table(scaling);
+  std::span<const int32_t> entries = table.as<int32_t>();
+  while (entries.size() > 1 && entries.back() < 1 << (device::kSoftmaxSumIntegerBits - 1))
+    entries = entries.first(entries.size() - 1);
+  return Tensor::from<int32_t>({static_cast<int64_t>(entries.size())}, entries);
+}
+
 struct Rows {
   int32_t count = 0, depth = 0;
 };
@@ -86,8 +95,10 @@ Result<std::vector<KernelCall>> lower_int8(const LowerArgs& args) {
   const Rows rows = rows_of(input);
   THIMBLE_LET(const ExpScaling scaling,
               exp_scaling(args.node, static_cast<double>(scale_of(input)), args.node.attrs.real("beta", 1.0)));
-  auto call = KernelCall::make("softmax_s8", device::SoftmaxS8Params{rows.count, rows.depth});
-  call.operand(args.node.inputs[0]).operand(exp_table(scaling)).operand(args.node.outputs[0]);
+  Tensor table = short_exp_table(scaling);
+  auto call = KernelCall::make("softmax_s8",
+                               device::SoftmaxS8Params{rows.count, rows.depth, static_cast<int32_t>(table.size())});
+  call.operand(args.node.inputs[0]).operand(std::move(table)).operand(args.node.outputs[0]);
   return std::vector{std::move(call)};
 }
 
