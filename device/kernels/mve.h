@@ -22,11 +22,6 @@ inline int32x4_t mve_requantize(int32x4_t sums, int32x4_t multiplier, int32x4_t 
   const int32x4_t below = vshrq_n_s32(vandq_s32(high, shift), 31);
   return vrshlq_s32(vqaddq_s32(high, below), shift);
 }
-inline int32x4_t mve_requantize(int32x4_t sums, int32_t multiplier, int32_t shift) {
-  const int32x4_t high = vqrdmulhq_n_s32(sums, multiplier);
-  const int32x4_t below = vshrq_n_s32(high, 31);
-  return vrshlq_n_s32(shift < 0 ? vqaddq_s32(high, below) : high, shift);
-}
 
 #endif
 

@@ -4,9 +4,11 @@
 #include <cstring>
 
 #include "device/kernels/conv2d_arm_mve.h"
+#include "device/kernels/depthwise_any_arm_mve.h"
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/depthwise_conv2d_arm_mve.h"
 #include "device/kernels/elementwise_arm_mve.h"
+#include "ops/overlap.h"
 
 namespace thimble::ops {
 
@@ -81,6 +83,14 @@ KernelCall rows_call(const KernelCall& portable, const Linear& linear, const dev
   add_filters(linear, p.inputs, p.outputs, call);
   call.operand(portable.operands[5]);
   call.instructions = product_cost(p.rows, p.inputs, p.outputs);
+  // Three rows are read until their last outputs.
+  const int64_t last = p.outputs % kMveLanes == 0 ? kMveLanes : p.outputs % kMveLanes;
+  call.overlap = overlap_of({.w = {.input = p.rows, .output = p.rows},
+                             .input_pixel = p.inputs,
+                             .output_pixel = p.outputs,
+                             .early = kMveRows * int64_t{p.outputs} - last,
+                             .together = kMveRows},
+                            0, 3);
   return call;
 }
 
@@ -90,21 +100,28 @@ std::optional<KernelCall> fully_connected(const KernelCall& portable) {
   return rows_call(portable, *linear, params_of<device::FullyConnectedIntegerParams>(portable));
 }
 
+KernelCall conv2d_call(const KernelCall& portable, const Linear& linear, const device::Conv2DIntegerParams& p) {
+  const int32_t inputs = p.kernel_h * p.kernel_w * p.input_c, pixels = p.batches * p.output_h * p.output_w;
+  if (p.kernel_h * p.kernel_w * p.stride_h * p.stride_w == 1 && p.output_h == p.input_h && p.output_w == p.input_w)
+    return rows_call(portable, linear,
+                     {pixels, inputs, p.output_c, p.output_zero_point, p.activation_min, p.activation_max});
+  KernelCall call = KernelCall::make("conv2d_s8_arm_mve", p);
+  call.operand(portable.operands[0]);
+  add_filters(linear, inputs, p.output_c, call);
+  call.operand(ScratchBytes{DType::i8, int64_t{kMveRows} * inputs}).operand(portable.operands[5]);
+  const int64_t gather = 60 + p.kernel_h * (12 + 3 * ((p.kernel_w * p.input_c + 15) / 16));
+  call.instructions = pixels * gather + product_cost(pixels, inputs, p.output_c);
+  PixelLoop loop = portable_loop(p, DType::i8);
+  loop.early = 0, loop.together = kMveRows;  // patches are gathered before any of their outputs is written
+  call.overlap = overlap_of(loop, 0, 4);
+  return call;
+}
+
 std::optional<KernelCall> conv2d(const KernelCall& portable) {
   const auto p = params_of<device::Conv2DIntegerParams>(portable);
   const auto linear = linear_of(portable);
   if (!linear || p.filter_c != p.input_c || p.dilation_h != 1 || p.dilation_w != 1) return {};
-  const int32_t inputs = p.kernel_h * p.kernel_w * p.input_c, pixels = p.batches * p.output_h * p.output_w;
-  if (p.kernel_h * p.kernel_w * p.stride_h * p.stride_w == 1 && p.output_h == p.input_h && p.output_w == p.input_w)
-    return rows_call(portable, *linear,
-                     {pixels, inputs, p.output_c, p.output_zero_point, p.activation_min, p.activation_max});
-  KernelCall call = KernelCall::make("conv2d_s8_arm_mve", p);
-  call.operand(portable.operands[0]);
-  add_filters(*linear, inputs, p.output_c, call);
-  call.operand(ScratchBytes{DType::i8, int64_t{kMveRows} * inputs}).operand(portable.operands[5]);
-  const int64_t gather = 60 + p.kernel_h * (12 + 3 * ((p.kernel_w * p.input_c + 15) / 16));
-  call.instructions = pixels * gather + product_cost(pixels, inputs, p.output_c);
-  return call;
+  return conv2d_call(portable, *linear, p);
 }
 
 // Lines of the depthwise kernel are rows of the image, or columns.
@@ -156,13 +173,13 @@ Tensor pack_depthwise(const Linear& from, const device::DepthwiseConv2DIntegerPa
 // Scratch memory beyond which the portable kernel runs.
 constexpr int32_t kMostDepthwiseScratch = 16 << 10;
 
-std::optional<KernelCall> depthwise(const KernelCall& portable) {
-  const auto p = params_of<device::DepthwiseConv2DIntegerParams>(portable);
-  const auto linear = linear_of(portable);
-  if (!linear || p.depth_multiplier != 1 || p.dilation_h != 1 || p.dilation_w != 1 || p.activation_min != -128 ||
-      p.activation_max != 127 || std::max(p.kernel_h, p.kernel_w) > device::kMveTaps ||
-      std::max(p.stride_h, p.stride_w) > device::kMveTaps)
-    return {};
+bool fits_lines(const device::DepthwiseConv2DIntegerParams& p) {
+  return p.dilation_h == 1 && p.dilation_w == 1 && p.activation_min == -128 && p.activation_max == 127 &&
+         std::max({p.kernel_h, p.kernel_w, p.stride_h, p.stride_w}) <= device::kMveTaps;
+}
+
+std::optional<KernelCall> depthwise_in_lines(const KernelCall& portable, const Linear& linear,
+                                             const device::DepthwiseConv2DIntegerParams& p) {
   std::optional<KernelCall> best;
   for (const bool columns : {false, true}) {
     const device::DepthwiseMveParams q = depthwise_lines(p, columns);
@@ -171,11 +188,62 @@ std::optional<KernelCall> depthwise(const KernelCall& portable) {
         device::mve_depthwise_scratch(q) > kMostDepthwiseScratch || (best && best->instructions <= cost))
       continue;
     best = KernelCall::make("depthwise_conv2d_s8_arm_mve", q);
-    best->operand(portable.operands[0]).operand(pack_depthwise(*linear, p, columns));
+    best->operand(portable.operands[0]).operand(pack_depthwise(linear, p, columns));
     best->operand(ScratchBytes{DType::i8, device::mve_depthwise_scratch(q)}).operand(portable.operands[5]);
     best->instructions = cost;
   }
   return best;
+}
+
+// One channel in, many out: a convolution.
+KernelCall depthwise_as_conv2d(const KernelCall& portable, const Linear& linear,
+                               const device::DepthwiseConv2DIntegerParams& p) {
+  device::Conv2DIntegerParams q{};
+  q.batches = p.batches, q.input_h = p.input_h, q.input_w = p.input_w, q.input_c = 1, q.filter_c = 1;
+  q.output_h = p.output_h, q.output_w = p.output_w, q.output_c = p.depth_multiplier;
+  q.kernel_h = p.kernel_h, q.kernel_w = p.kernel_w, q.stride_h = p.stride_h, q.stride_w = p.stride_w;
+  q.dilation_h = 1, q.dilation_w = 1, q.padding_h = p.padding_h, q.padding_w = p.padding_w;
+  q.input_zero_point = p.input_zero_point, q.output_zero_point = p.output_zero_point;
+  q.activation_min = p.activation_min, q.activation_max = p.activation_max;
+  const auto taps = static_cast<size_t>(p.kernel_h * p.kernel_w), outputs = static_cast<size_t>(p.depth_multiplier);
+  std::vector<int8_t> weights;
+  for (size_t o = 0; o < outputs; ++o)
+    for (size_t tap = 0; tap < taps; ++tap) weights.push_back(linear.weights[tap * outputs + o]);
+  Linear filters = linear;
+  filters.weights = weights;
+  return conv2d_call(portable, filters, q);
+}
+
+KernelCall depthwise_any(const KernelCall& portable, const Linear& linear,
+                         const device::DepthwiseConv2DIntegerParams& p) {
+  constexpr auto kLanes = static_cast<size_t>(device::kMveHalfLanes), kHalf = kLanes / 2;
+  const auto channels = static_cast<size_t>(p.input_c), blocks = (channels + kLanes - 1) / kLanes;
+  std::vector<int32_t> constants(blocks * 3 * kLanes);
+  for (size_t c = 0; c < channels; ++c) {
+    const size_t lane = c % kLanes, place = lane / 2 + lane % 2 * kHalf;
+    int32_t* block = &constants[c / kLanes * 3 * kLanes];
+    block[place] = linear.bias[c];
+    block[kLanes + place] = linear.multiplier[c];
+    block[2 * kLanes + place] = linear.shift[c];
+  }
+  KernelCall call = KernelCall::make("depthwise_any_s8_arm_mve", p);
+  call.operand(portable.operands[0]).operand(portable.operands[1]).operand(tensor_of(constants));
+  call.operand(portable.operands[5]);
+  const int64_t taps = int64_t{p.kernel_h} * p.kernel_w;
+  call.instructions =
+      int64_t{p.batches} * p.output_h * p.output_w * (60 + static_cast<int64_t>(blocks) * (60 + 12 * taps));
+  return call;
+}
+
+std::optional<KernelCall> depthwise(const KernelCall& portable) {
+  const auto p = params_of<device::DepthwiseConv2DIntegerParams>(portable);
+  const auto linear = linear_of(portable);
+  if (!linear) return {};
+  if (p.input_c == 1 && p.dilation_h == 1 && p.dilation_w == 1) return depthwise_as_conv2d(portable, *linear, p);
+  if (p.depth_multiplier != 1) return {};
+  std::optional<KernelCall> call;
+  if (fits_lines(p)) call = depthwise_in_lines(portable, *linear, p);
+  return call ? std::move(call) : depthwise_any(portable, *linear, p);
 }
 
 // The same call of another kernel.
