@@ -13,6 +13,7 @@
 #include "ops/gemm.h"
 #include "ops/loops.h"
 #include "ops/ops.h"
+#include "ops/scalar.h"
 
 namespace thimble::ops {
 
@@ -238,6 +239,7 @@ Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
         params.filter_c = static_cast<int32_t>(weights[3]), params.output_c = static_cast<int32_t>(weights[0]);
       });
   if (args.form.isa == "arm_mve") return with_arm_mve(std::move(calls));
+  if (args.form.isa == "scalar") return with_scalar(args.form, std::move(calls));
   if (!calls || calls->front().kernel != "conv2d_s8" || args.form.isa != "arm_dsp") return calls;
   if (auto call = conv2d_arm_dsp(args.form, calls->front())) calls->front() = std::move(*call);
   return calls;

@@ -11,6 +11,7 @@
 #include "ops/conv_common.h"
 #include "ops/loops.h"
 #include "ops/ops.h"
+#include "ops/scalar.h"
 
 namespace thimble::ops {
 
@@ -175,7 +176,7 @@ Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
   if (args.form.isa == "arm_mve") return with_arm_mve(std::move(calls));
   if (args.form.isa == "arm_dsp" && calls && calls->front().kernel == "depthwise_conv2d_s8")
     if (auto own = depthwise_arm_dsp(args.form, calls->front())) calls->front() = std::move(*own);
-  return calls;
+  return with_scalar(args.form, std::move(calls));
 }
 
 int64_t macs(const Graph& graph, const Node& node) {

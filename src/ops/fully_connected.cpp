@@ -7,6 +7,7 @@
 #include "ops/gemm.h"
 #include "ops/matmul.h"
 #include "ops/ops.h"
+#include "ops/scalar.h"
 
 namespace thimble::ops {
 
@@ -110,7 +111,8 @@ Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
   if (args.form.isa == "arm_dsp" && call.kernel == "fully_connected_s8")
     if (auto own = fully_connected_arm_dsp(args.form, call)) call = std::move(*own);
   std::vector calls{std::move(call)};
-  return args.form.isa == "arm_mve" ? with_arm_mve(std::move(calls)) : std::move(calls);
+  if (args.form.isa == "arm_mve") return with_arm_mve(std::move(calls));
+  return with_scalar(args.form, std::move(calls));
 }
 
 Outcome read(const AttrReader& reader, Attrs& attrs) {
