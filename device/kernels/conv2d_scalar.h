@@ -12,25 +12,46 @@ THIMBLE_PARAMS(Conv2DS8ScalarParams, batches, input_h, input_w, input_c, output_
                kernel_w, stride_h, stride_w, dilation_h, dilation_w, padding_h, padding_w, column, input_zero_point,
                output_zero_point, activation_min, activation_max);
 
-#if defined(__riscv) || defined(__x86_64__)
-constexpr int32_t kScalarPixels = 4;
-#else
-constexpr int32_t kScalarPixels = 2;
-#endif
-#ifdef THIMBLE_THUMB1
+// Pixels gathered, and multiplied, at a time; how their samples lie.
+#if defined(THIMBLE_THUMB1)
 using ScalarSample = uint16_t;  // a pair is one word, and one multiplication
+constexpr int32_t kScalarPixels = 2, kBlockPixels = 2, kSampleStep = 2;
+#elif defined(__thumb2__)
+using ScalarSample = uint8_t;
+constexpr int32_t kScalarPixels = 4, kBlockPixels = 2, kSampleStep = 1;  // column after column
 #else
 using ScalarSample = uint8_t;
+constexpr int32_t kScalarPixels = 4, kBlockPixels = 4, kSampleStep = 4;
 #endif
-// Scratch: a column of pixels, [column][pixels]; the most that any core needs.
+constexpr int32_t kPixelBlocks = kScalarPixels / kBlockPixels;
+// Scratch: columns, the most that any core needs.
 constexpr int32_t kScalarColumnBytes = 4;
 
-// One pixel's column, to every kScalarPixels-th sample. Returns the sum of its samples.
+// Part of one pixel's column. Returns the sum of its samples.
 inline int32_t gather_run(const int8_t* from, int32_t count, ScalarSample*& to) {
   int32_t sum = 0;
   ScalarSample* at = to;
+#ifdef __thumb2__
+  uint32_t even = 0, odd = 0;  // two sums each; 256 words cannot overflow one
+  constexpr uint32_t kEven = 0x00FF00FF;
+  while (count >= 4) {
+    const int32_t words = count < 1024 ? count >> 2 : 256;
+    count -= words * 4;
 #pragma GCC unroll 4
-  for (; count > 0; --count, at += kScalarPixels) {
+    for (const int8_t* const end = from + words * 4; from != end; from += 4, at += 4) {
+      uint32_t word;
+      __builtin_memcpy(&word, from, 4);
+      word ^= 0x80808080u;
+      __builtin_memcpy(at, &word, 4);
+      even += word & kEven;
+      odd += (word >> 8) & kEven;
+    }
+    sum += static_cast<int32_t>((even & 0xFFFF) + (even >> 16) + (odd & 0xFFFF) + (odd >> 16));
+    even = odd = 0;
+  }
+#endif
+#pragma GCC unroll 4
+  for (; count > 0; --count, at += kSampleStep) {
     const int32_t value = static_cast<uint8_t>(*from++) ^ kByteFlip;
     *at = static_cast<ScalarSample>(value);
     sum += value;
@@ -41,7 +62,7 @@ inline int32_t gather_run(const int8_t* from, int32_t count, ScalarSample*& to) 
 
 inline int32_t fill_run(int32_t value, int32_t count, ScalarSample*& to) {
   const int32_t sum = value * count;
-  for (; count > 0; --count, to += kScalarPixels) *to = static_cast<ScalarSample>(value);
+  for (; count > 0; --count, to += kSampleStep) *to = static_cast<ScalarSample>(value);
   return sum;
 }
 
@@ -67,19 +88,19 @@ inline int32_t gather_column(const Conv2DS8ScalarParams& p, int32_t y, int32_t x
 }
 
 #ifdef THIMBLE_THUMB1
-// sums[filter][pixel] = products of two pixels' columns with four filters, 21 instructions for 8 of them. A pair of
-// samples is one word, so a multiplication gives the pair's products p = low + 2^16 * high. r4-r7 sum p up and r8-r11
-// its upper halves, which leaves the sum of the lower halves as the difference.
+// sums[filter][pixel] = sums[0][pixel] + products of two pixels' columns with four filters, 21 instructions for 8 of
+// them. A pair of samples is one word, so a multiplication gives the pair's products p = low + 2^16 * high. r4-r7 sum p
+// up and r8-r11 its upper halves, which leaves the sum of the lower halves as the difference.
 __attribute__((naked, noinline)) inline void add_block(const ScalarSample*, const uint8_t*, int32_t,
-                                                       int32_t (*)[kScalarPixels]) {
+                                                       int32_t (*)[kBlockPixels]) {
   __asm volatile(
       ".syntax unified\n\t"
       "push {r4-r7, lr}\n\t"
       "mov r4, r8\n\tmov r5, r9\n\tmov r6, r10\n\tmov r7, r11\n\t"
       "push {r3-r7}\n\t"
       "lsls r2, r2, #2\n\tadds r2, r2, r0\n\tmov r12, r2\n\t"
-      "movs r4, #0\n\tmovs r5, #0\n\tmovs r6, #0\n\tmovs r7, #0\n\t"
-      "mov r8, r4\n\tmov r9, r4\n\tmov r10, r4\n\tmov r11, r4\n"
+      "ldmia r3!, {r4, r5}\n\tmov r8, r5\n\tmov r9, r5\n\tmov r10, r5\n\tmov r11, r5\n\t"
+      "lsls r5, r5, #16\n\tadds r4, r4, r5\n\tmovs r5, r4\n\tmovs r6, r4\n\tmovs r7, r4\n"
       "1:\n\t"
       ".set at, 0\n\t"
       ".rept 4\n\t"
@@ -100,36 +121,37 @@ __attribute__((naked, noinline)) inline void add_block(const ScalarSample*, cons
       "pop {r4-r7, pc}");
 }
 #elif defined(__thumb2__)
-// sums[filter][pixel] = products of two pixels' columns with four filters, 14 instructions for 8 of them.
+// sums[filter][pixel] = sums[0][pixel] + products of two pixels' columns with four filters, 14 instructions for 8 of
+// them.
 __attribute__((naked, noinline)) inline void add_block(const ScalarSample*, const uint8_t*, int32_t,
-                                                       int32_t (*)[kScalarPixels]) {
+                                                       int32_t (*)[kBlockPixels]) {
 #define THIMBLE_FILTER(at, first, second) \
   "ldrb lr, [r1, #" at "]\n\tmla " first ", lr, r3, " first "\n\tmla " second ", lr, r12, " second "\n\t"
   __asm volatile(
-      "push {r3-r11, lr}\n\t"
-      "add r2, r0, r2, lsl #1\n\t"
-      "movs r4, #0\n\tmovs r5, #0\n\tmovs r6, #0\n\tmovs r7, #0\n\t"
-      "mov r8, #0\n\tmov r9, #0\n\tmov r10, #0\n\tmov r11, #0\n"
+      "adds r2, r2, r0\n\tpush {r2-r11, lr}\n\t"
+      "ldrd r4, r5, [r3]\n\tmov r6, r4\n\tmov r7, r5\n\tmov r8, r4\n\tmov r9, r5\n\t"
+      "mov r10, r4\n\tmov r11, r5\n"
       "1:\n\t"
       // The first weight of a step moves r1 on to the next step.
-      "ldrb lr, [r1], #4\n\tldrb r3, [r0], #8\n\tldrb r12, [r0, #-7]\n\t"
+      "ldrb lr, [r1], #4\n\tldrb r3, [r0], #4\n\tldrb r12, [r2], #4\n\t"
       "mla r4, lr, r3, r4\n\tmla r5, lr, r12, r5\n\t" THIMBLE_FILTER("-3", "r6", "r7") THIMBLE_FILTER("-2", "r8", "r9")
           THIMBLE_FILTER("-1", "r10", "r11")
-      "ldrb lr, [r1], #12\n\tldrb r3, [r0, #-6]\n\tldrb r12, [r0, #-5]\n\t"
+      "ldrb lr, [r1], #12\n\tldrb r3, [r0, #-3]\n\tldrb r12, [r2, #-3]\n\t"
       "mla r4, lr, r3, r4\n\tmla r5, lr, r12, r5\n\t" THIMBLE_FILTER("-11", "r6", "r7")
           THIMBLE_FILTER("-10", "r8", "r9") THIMBLE_FILTER("-9", "r10", "r11")
-      "ldrb r3, [r0, #-4]\n\tldrb r12, [r0, #-3]\n\t" THIMBLE_FILTER("-8", "r4", "r5") THIMBLE_FILTER("-7", "r6", "r7")
+      "ldrb r3, [r0, #-2]\n\tldrb r12, [r2, #-2]\n\t" THIMBLE_FILTER("-8", "r4", "r5") THIMBLE_FILTER("-7", "r6", "r7")
           THIMBLE_FILTER("-6", "r8", "r9") THIMBLE_FILTER("-5", "r10", "r11")
-      "ldrb r3, [r0, #-2]\n\tldrb r12, [r0, #-1]\n\t" THIMBLE_FILTER("-4", "r4", "r5") THIMBLE_FILTER("-3", "r6", "r7")
+      "ldrb r3, [r0, #-1]\n\tldrb r12, [r2, #-1]\n\t" THIMBLE_FILTER("-4", "r4", "r5") THIMBLE_FILTER("-3", "r6", "r7")
           THIMBLE_FILTER("-2", "r8", "r9") THIMBLE_FILTER("-1", "r10", "r11")
-      "cmp r0, r2\n\tbne 1b\n\t"
-      "pop {r3}\n\tstmia r3, {r4-r11}\n\tpop {r4-r11, pc}");
+      "ldr r3, [sp]\n\tcmp r0, r3\n\tbne 1b\n\t"
+      "pop {r2, r3}\n\tstmia r3, {r4-r11}\n\tpop {r4-r11, pc}");
 #undef THIMBLE_FILTER
 }
 #elif defined(__riscv)
-// sums[filter][pixel] = products of four pixels' columns with four filters, 40 instructions for 16 of them.
+// sums[filter][pixel] = sums[0][pixel] + products of four pixels' columns with four filters, 40 instructions for 16 of
+// them.
 __attribute__((naked, noinline)) inline void add_block(const ScalarSample*, const uint8_t*, int32_t,
-                                                       int32_t (*)[kScalarPixels]) {
+                                                       int32_t (*)[kBlockPixels]) {
   __asm volatile(
       ".macro thimble_filter at, s0, s1, s2, s3\n\t"
       "lbu t0, \\at(a1)\n\t"
@@ -140,8 +162,9 @@ __attribute__((naked, noinline)) inline void add_block(const ScalarSample*, cons
       "sw s0, 0(sp)\n\tsw s1, 4(sp)\n\tsw s2, 8(sp)\n\tsw s3, 12(sp)\n\tsw s4, 16(sp)\n\tsw s5, 20(sp)\n\t"
       "sw s6, 24(sp)\n\tsw s7, 28(sp)\n\tsw s8, 32(sp)\n\tsw s9, 36(sp)\n\tsw s10, 40(sp)\n\tsw s11, 44(sp)\n\t"
       "slli a2, a2, 2\n\tadd a2, a2, a0\n\t"
-      "li s0, 0\n\tli s1, 0\n\tli s2, 0\n\tli s3, 0\n\tli s4, 0\n\tli s5, 0\n\tli s6, 0\n\tli s7, 0\n\t"
-      "li s8, 0\n\tli s9, 0\n\tli s10, 0\n\tli s11, 0\n\tli t3, 0\n\tli t4, 0\n\tli t5, 0\n\tli t6, 0\n"
+      "lw s0, 0(a3)\n\tlw s1, 4(a3)\n\tlw s2, 8(a3)\n\tlw s3, 12(a3)\n\t"
+      "mv s4, s0\n\tmv s5, s1\n\tmv s6, s2\n\tmv s7, s3\n\tmv s8, s0\n\tmv s9, s1\n\tmv s10, s2\n\tmv s11, s3\n\t"
+      "mv t3, s0\n\tmv t4, s1\n\tmv t5, s2\n\tmv t6, s3\n"
       "1:\n\t"
       ".set at, 0\n\t"
       ".rept 4\n\t"
@@ -160,16 +183,18 @@ __attribute__((naked, noinline)) inline void add_block(const ScalarSample*, cons
       ".purgem thimble_filter");
 }
 #else
-inline void add_step(const ScalarSample* x, const uint8_t* w, uint32_t (*sums)[kScalarPixels]) {
+inline void add_step(const ScalarSample* x, const uint8_t* w, uint32_t (*sums)[kBlockPixels]) {
 #pragma GCC unroll 4
   for (int32_t f = 0; f < kScalarFilters; ++f)
 #pragma GCC unroll 4
-    for (int32_t i = 0; i < kScalarPixels; ++i) sums[f][i] += static_cast<uint32_t>(x[i]) * w[f];
+    for (int32_t i = 0; i < kBlockPixels; ++i) sums[f][i] += static_cast<uint32_t>(x[i]) * w[f];
 }
 
-// sums[filter][pixel] = products of a few pixels' columns with four filters.
-inline void add_block(const ScalarSample* x, const uint8_t* w, int32_t column, int32_t (*out)[kScalarPixels]) {
-  uint32_t sums[kScalarFilters][kScalarPixels] = {};
+// sums[filter][pixel] = sums[0][pixel] + products of a few pixels' columns with four filters.
+inline void add_block(const ScalarSample* x, const uint8_t* w, int32_t column, int32_t (*out)[kBlockPixels]) {
+  uint32_t sums[kScalarFilters][kBlockPixels];
+  for (int32_t f = 0; f < kScalarFilters; ++f)
+    for (int32_t i = 0; i < kBlockPixels; ++i) sums[f][i] = static_cast<uint32_t>(out[0][i]);
   for (const ScalarSample* const end = x + column * kScalarPixels; x != end;) {
     add_step(x, w, sums);
     add_step(x + kScalarPixels, w + kScalarFilters, sums);
@@ -181,7 +206,7 @@ inline void add_block(const ScalarSample* x, const uint8_t* w, int32_t column, i
 #pragma GCC unroll 4
   for (int32_t f = 0; f < kScalarFilters; ++f)
 #pragma GCC unroll 4
-    for (int32_t i = 0; i < kScalarPixels; ++i) out[f][i] = static_cast<int32_t>(sums[f][i]);
+    for (int32_t i = 0; i < kBlockPixels; ++i) out[f][i] = static_cast<int32_t>(sums[f][i]);
 }
 #endif
 
@@ -205,20 +230,19 @@ struct PixelWalk {
   }
 };
 
-// A block's sums to the outputs of its pixels, which lie `step` apart. offsets: of the pixels.
+using ScalarSums = int32_t[kScalarFilters][kBlockPixels];
+
+// The sums of a few filters to the outputs of kPixels pixels, which lie `step` apart.
 template <int32_t kPixels>
 __attribute__((noinline)) inline void store_block(const ScalarClamp& layer, const int32_t* channel, const int32_t* sums,
-                                                  const int32_t* offsets, int8_t* output, int32_t step,
-                                                  int32_t filters) {
+                                                  int8_t* output, int32_t step, int32_t filters) {
   const ScalarClamp clamp = layer;
-  int32_t offset[kPixels];
-#pragma GCC unroll 4
-  for (int32_t i = 0; i < kPixels; ++i) offset[i] = offsets[i];
   for (int8_t* const end = output + filters; output != end;
-       ++output, channel += kScalarChannelWords, sums += kScalarPixels) {
+       ++output, channel += kScalarChannelWords, sums += kBlockPixels) {
     int32_t biased[kPixels];
 #pragma GCC unroll 4
-    for (int32_t i = 0; i < kPixels; ++i) biased[i] = sums[i] + (channel[0] - offset[i]);
+    for (int32_t i = 0; i < kPixels; ++i)
+      biased[i] = channel[0] + sums[i / kBlockPixels * (kScalarFilters * kBlockPixels) + i % kBlockPixels];
     store_sums<kPixels>(clamp, channel[1], channel[2], biased, output, step);
   }
 }
@@ -231,20 +255,27 @@ inline void conv2d_s8_scalar(const Conv2DS8ScalarParams& p, const int8_t* input,
   auto* const column = reinterpret_cast<ScalarSample*>(scratch);
   PixelWalk walk = {0, 0, input};
   for (int32_t left = p.batches * p.output_h * p.output_w; left > 0; left -= kScalarPixels) {
-    int32_t offsets[kScalarPixels];
+    int32_t offsets[kScalarPixels] = {};
     const int32_t pixels = left < kScalarPixels ? left : kScalarPixels;
-    for (int32_t i = 0; i < pixels; ++i) offsets[i] = walk.gather(p, column + i) * kByteOffset;
+    for (int32_t i = 0; i < pixels; ++i)
+      offsets[i] = walk.gather(p, column + i * (kSampleStep == 1 ? p.column : 1)) * -kByteOffset;
     const auto* w = reinterpret_cast<const uint8_t*>(weights);
     const int32_t* channel = channels;
     for (int32_t o = 0; o < p.output_c; o += kScalarFilters) {
-      int32_t sums[kScalarFilters][kScalarPixels];
-      add_block(column, w, p.column, sums);
+      ScalarSums sums[kPixelBlocks];
+#pragma GCC unroll 2
+      for (int32_t b = 0; b < kPixelBlocks; ++b) {
+#pragma GCC unroll 4
+        for (int32_t i = 0; i < kBlockPixels; ++i) sums[b][0][i] = offsets[b * kBlockPixels + i];
+        add_block(column + b * kBlockPixels * p.column, w, p.column, sums[b]);
+      }
       const int32_t filters = p.output_c - o < kScalarFilters ? p.output_c - o : kScalarFilters;
       if (pixels == kScalarPixels) {
-        store_block<kScalarPixels>(clamp, channel, sums[0], offsets, output + o, p.output_c, filters);
+        store_block<kScalarPixels>(clamp, channel, sums[0][0], output + o, p.output_c, filters);
       } else {
         for (int32_t i = 0; i < pixels; ++i)
-          store_block<1>(clamp, channel, &sums[0][i], &offsets[i], output + i * p.output_c + o, 0, filters);
+          store_block<1>(clamp, channel, &sums[i / kBlockPixels][0][i % kBlockPixels], output + i * p.output_c + o, 0,
+                         filters);
       }
       w += kScalarFilters * p.column;
       channel += kScalarFilters * kScalarChannelWords;

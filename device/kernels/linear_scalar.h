@@ -28,14 +28,20 @@ struct ScalarChannel {
 };
 constexpr int32_t kScalarChannelWords = 3;
 
-// One layer's clamp: what is added to a scaled sum so that [0, range] are the outputs from min on.
+// One layer's clamp: what is added to a scaled sum so that [0, range] are the outputs from min on. Channels shifted by
+// `slow` to the right, or less, take the general way.
 struct ScalarClamp {
-  int32_t base, range, min;
+  int32_t base, range, min, slow;
 };
 
 template <class Params>
 inline ScalarClamp scalar_clamp(const Params& p) {
-  return {p.output_zero_point - p.activation_min, p.activation_max - p.activation_min, p.activation_min};
+  ScalarClamp clamp = {p.output_zero_point - p.activation_min, p.activation_max - p.activation_min, p.activation_min,
+                       0};
+#ifdef __thumb2__
+  if (clamp.range != 255) clamp.slow = INT32_MAX;  // the core saturates to int8 only
+#endif
+  return clamp;
 }
 
 #ifdef THIMBLE_THUMB1
@@ -60,14 +66,14 @@ struct HighMultiplier {
 };
 #endif
 
-inline int32_t clamp_s8(ScalarClamp clamp, int32_t scaled) {
+inline int32_t clamp_s8(const ScalarClamp& clamp, int32_t scaled) {
   int32_t value = scaled + clamp.base;
   if (static_cast<uint32_t>(value) > static_cast<uint32_t>(clamp.range)) value = value < 0 ? 0 : clamp.range;
   return value + clamp.min;
 }
 
-// x / 2^right, ties away from zero (one less below zero, then half a step up), clamped. right > 0.
-inline int32_t round_s8(ScalarClamp clamp, int32_t x, int32_t right) {
+// x / 2^right, ties away from zero (one less below zero, then half a step up), clamped. right > clamp.slow.
+inline int32_t round_s8(const ScalarClamp& clamp, int32_t x, int32_t right) {
 #if defined(THIMBLE_THUMB1)
   x += x >> 31;
   // The last bit shifted out is the half step.
@@ -76,29 +82,32 @@ inline int32_t round_s8(ScalarClamp clamp, int32_t x, int32_t right) {
   return x + clamp.min;
 #elif defined(__thumb2__)
   x += x >> 31;
-  __asm("asrs %0, %0, %1\n\tadc %0, %0, %2\n\tcmp %0, %3\n\tit hi\n\tbichi %0, %3, %0, asr #31"
+  __asm("asrs %0, %0, %1\n\tadc %0, %0, %2\n\tssat %0, #8, %0"
         : "+r"(x)
-        : "r"(right), "r"(clamp.base), "r"(clamp.range)
+        : "r"(right), "r"(clamp.base + clamp.min)
         : "cc");
-  return x + clamp.min;
+  return x;
 #else
   return clamp_s8(clamp, (x + (x >> 31) + (1 << (right - 1))) >> right);
 #endif
 }
 
-// Channels without a shift to the right are rare.
-__attribute__((noinline)) inline int32_t scale_left(int32_t sum, int32_t multiplier, int32_t right) {
-  return requantize(sum, multiplier, -right);
+// The general way.
+__attribute__((noinline)) inline void store_slowly(const ScalarClamp& clamp, int32_t multiplier, int32_t right,
+                                                   const int32_t* sums, int32_t count, int8_t* output, int32_t step) {
+  for (; count > 0; --count, ++sums, output += step)
+    *output = static_cast<int8_t>(clamp_s8(clamp, requantize(*sums, multiplier, -right)));
 }
 
 // kCount sums of one channel, bias included, to outputs `step` apart.
 template <int32_t kCount>
-inline void store_sums(ScalarClamp clamp, int32_t multiplier, int32_t right, const int32_t* sums, int8_t* output,
+inline void store_sums(const ScalarClamp& clamp, int32_t multiplier, int32_t right, const int32_t* sums, int8_t* output,
                        int32_t step) {
-  if (right <= 0) {
-    for (int32_t i = 0; i < kCount; ++i)
-      output[i * step] = static_cast<int8_t>(clamp_s8(clamp, scale_left(sums[i], multiplier, right)));
-    return;
+  if (right <= clamp.slow) {
+    int32_t copy[kCount];  // so that sums may live in registers
+#pragma GCC unroll 4
+    for (int32_t i = 0; i < kCount; ++i) copy[i] = sums[i];
+    return store_slowly(clamp, multiplier, right, copy, kCount, output, step);
   }
   const HighMultiplier scale(multiplier);
 #pragma GCC unroll 4

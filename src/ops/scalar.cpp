@@ -3,6 +3,7 @@
 #include "ops/scalar.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "device/kernels/conv2d.h"
@@ -10,7 +11,7 @@
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/depthwise_conv2d_scalar.h"
 #include "device/kernels/fully_connected_scalar.h"
-#include "ops/conv_common.h"
+#include "ops/overlap.h"
 
 namespace thimble::ops {
 
@@ -21,36 +22,70 @@ constexpr int64_t kFilters = device::kScalarFilters;
 // Pixels whose columns are gathered before their outputs are written, on any core.
 constexpr int64_t kPixels = 4;
 
-// A portable call's constants. tap(o, k): weight k of output channel o.
+// One output channel, as the kernels multiply it.
+struct Channel {
+  std::vector<int8_t> weights;
+  int32_t bias = 0, multiplier = 0, right = 1;
+};
+
+struct Activation {
+  int32_t zero_point, min, max;
+};
+
+template <class Params>
+Activation activation_of(const Params& p) {
+  return {p.output_zero_point, p.activation_min, p.activation_max};
+}
+
+int32_t output_of(const Channel& channel, int64_t sum, Activation to) {
+  const int32_t scaled = device::requantize(static_cast<int32_t>(sum), channel.multiplier, -channel.right);
+  return std::clamp(scaled + to.zero_point, to.min, to.max);
+}
+
+// Sums too large for the kernels are possible where all of them give one output: the channel then makes it of its bias.
+// False: they are not.
+bool fit(Channel& channel, Activation to) {
+  int64_t low = channel.bias, high = channel.bias;
+  for (const int8_t w : channel.weights) low -= w > 0 ? 128 * w : -127 * w, high += w > 0 ? 127 * w : -128 * w;
+  if (low > -kMostSum && high < kMostSum) return true;
+  constexpr int64_t kLimit = std::numeric_limits<int32_t>::max();
+  if (channel.right < 0 || low < -kLimit || high > kLimit) return false;
+  const int32_t output = output_of(channel, low, to);
+  if (output != output_of(channel, high, to)) return false;
+  std::ranges::fill(channel.weights, int8_t{0});
+  channel.bias = 4 * (output - to.zero_point), channel.multiplier = 1 << 30, channel.right = 1;
+  return true;
+}
+
+// A portable call's constants.
 class Filters {
  public:
-  Filters(const KernelCall& call, int64_t outputs, int64_t inputs, bool channel_last)
-      : outputs_(outputs),
-        inputs_(inputs),
-        channel_last_(channel_last),
-        weights_(std::get<Tensor>(call.operands[1]).as<int8_t>()),
-        bias_(std::get<Tensor>(call.operands[2]).as<int32_t>()),
-        multiplier_(std::get<Tensor>(call.operands[3]).as<int32_t>()),
-        shift_(std::get<Tensor>(call.operands[4]).as<int8_t>()) {}
-
-  bool fit() const {
-    if (inputs_ > kMostInputs) return false;
-    for (int64_t o = 0; o < outputs_; ++o) {
-      int64_t most = std::abs(int64_t{bias_[static_cast<size_t>(o)]});
-      for (int64_t k = 0; k < inputs_; ++k) most += 128 * std::abs(int64_t{tap(o, k)});
-      if (most >= kMostSum) return false;
+  Filters(const KernelCall& call, int64_t outputs, int64_t inputs, bool channel_last, Activation to)
+      : outputs_(outputs), inputs_(inputs) {
+    const auto weights = std::get<Tensor>(call.operands[1]).as<int8_t>();
+    const auto bias = std::get<Tensor>(call.operands[2]).as<int32_t>(),
+               multiplier = std::get<Tensor>(call.operands[3]).as<int32_t>();
+    const auto shift = std::get<Tensor>(call.operands[4]).as<int8_t>();
+    fit_ = inputs <= kMostInputs;
+    for (int64_t o = 0; fit_ && o < outputs; ++o) {
+      const auto at = static_cast<size_t>(o);
+      Channel channel{{}, bias[at], multiplier[at], multiplier[at] == 0 ? 1 : -shift[at]};
+      for (int64_t k = 0; k < inputs; ++k)
+        channel.weights.push_back(weights[static_cast<size_t>(channel_last ? k * outputs + o : o * inputs + k)]);
+      fit_ = ops::fit(channel, to);
+      channels_.push_back(std::move(channel));
     }
-    return true;
   }
 
-  // fold: inputs are multiplied 128 above their values.
+  bool fit() const { return fit_; }
+
+  // ScalarChannel of each. fold: inputs are multiplied 128 above their values.
   Tensor channels(bool fold) const {
     std::vector<int32_t> words;
-    for (int64_t o = 0; o < outputs_; ++o) {
-      const auto at = static_cast<size_t>(o);
-      int32_t bias = bias_[at];
-      for (int64_t k = 0; fold && k < inputs_; ++k) bias -= device::kByteOffset * tap(o, k);
-      words.insert(words.end(), {bias, multiplier_[at], multiplier_[at] == 0 ? 1 : -shift_[at]});
+    for (const Channel& channel : channels_) {
+      int32_t bias = channel.bias;
+      for (const int8_t weight : channel.weights) bias -= fold ? device::kByteOffset * weight : 0;
+      words.insert(words.end(), {bias, channel.multiplier, channel.right});
     }
     return Tensor::from<int32_t>({outputs_, device::kScalarChannelWords}, words);
   }
@@ -76,15 +111,11 @@ class Filters {
   }
 
  private:
-  int8_t tap(int64_t o, int64_t k) const {
-    return weights_[static_cast<size_t>(channel_last_ ? k * outputs_ + o : o * inputs_ + k)];
-  }
+  int8_t tap(int64_t o, int64_t k) const { return channels_[static_cast<size_t>(o)].weights[static_cast<size_t>(k)]; }
 
   int64_t outputs_, inputs_;
-  bool channel_last_;
-  std::span<const int8_t> weights_;
-  std::span<const int32_t> bias_, multiplier_;
-  std::span<const int8_t> shift_;
+  bool fit_ = false;
+  std::vector<Channel> channels_;
 };
 
 template <class Params>
@@ -98,7 +129,7 @@ std::optional<KernelCall> conv2d_scalar(const KernelCall& portable) {
   const auto p = params_of<device::Conv2DIntegerParams>(portable);
   const int64_t taps = int64_t{p.kernel_h} * p.kernel_w * p.input_c;
   if (p.filter_c != p.input_c) return {};
-  const Filters filters(portable, p.output_c, taps, false);
+  const Filters filters(portable, p.output_c, taps, false, activation_of(p));
   if (!filters.fit()) return {};
   const int64_t column = (taps + device::kScalarUnroll - 1) / device::kScalarUnroll * device::kScalarUnroll;
   KernelCall call = KernelCall::make(
@@ -112,8 +143,14 @@ std::optional<KernelCall> conv2d_scalar(const KernelCall& portable) {
   call.operand(ScratchBytes{DType::i32, column * device::kScalarColumnBytes}).operand(portable.operands[5]);
   const int64_t pairs = (int64_t{p.batches} * p.output_h * p.output_w + 1) / 2, blocks = (p.output_c + 3) / kFilters;
   call.instructions = pairs * (100 + 12 * column + blocks * (column * 29 / 2 + 210));
-  const int64_t distance = std::max(convolution_distance(p, kPixels), convolution_distance(p, kPixels / 2));
-  call.overlap = Overlap{.input = 0, .output = 4, .distance = distance};
+  PixelLoop loop = portable_loop(p, DType::i8);
+  loop.early = 0;
+  for (const int64_t together : {kPixels, kPixels / 2}) {
+    loop.together = together;
+    const std::optional<Overlap> overlap = overlap_of(loop, 0, 4);
+    if (!overlap) return call;
+    if (!call.overlap || call.overlap->distance < overlap->distance) call.overlap = overlap;
+  }
   return call;
 }
 
@@ -155,7 +192,7 @@ std::optional<KernelCall> depthwise_scalar(const KernelCall& portable) {
   if (p.depth_multiplier != 1 || p.dilation_h != 1 || p.dilation_w != 1 || p.padding_h >= p.kernel_h ||
       p.padding_w >= p.kernel_w || plane_h > kMostPlane || plane_w > kMostPlane || plane_h * plane_w > kMostPlane)
     return {};
-  const Filters filters(portable, p.input_c, int64_t{p.kernel_h} * p.kernel_w, true);
+  const Filters filters(portable, p.input_c, int64_t{p.kernel_h} * p.kernel_w, true, activation_of(p));
   if (!filters.fit()) return {};
   device::DepthwiseConv2DS8ScalarParams q = along(p, false);
   const device::DepthwiseConv2DS8ScalarParams vertical = along(p, true);
@@ -173,7 +210,7 @@ std::optional<KernelCall> depthwise_scalar(const KernelCall& portable) {
 
 std::optional<KernelCall> fully_connected_scalar(const KernelCall& portable) {
   const auto p = params_of<device::FullyConnectedIntegerParams>(portable);
-  const Filters filters(portable, p.outputs, p.inputs, false);
+  const Filters filters(portable, p.outputs, p.inputs, false, activation_of(p));
   if (!filters.fit()) return {};
   KernelCall call = KernelCall::make("fully_connected_s8_scalar", p);
   call.operand(portable.operands[0]).operand(filters.blocks(p.inputs)).operand(filters.channels(false));
