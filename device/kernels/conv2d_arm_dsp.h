@@ -14,10 +14,10 @@ namespace device {
 
 // lines: rows of the kernel; line_runs of `run` bytes in each, run_step apart. quads: groups of 4 taps in a column.
 // inner_*: output rows and columns whose taps all lie inside the input begin here and are so many.
-// ties_away: see blocks_arm_dsp.h.
+// rounding: see DspBlocks.
 THIMBLE_PARAMS(Conv2DArmDspParams, batches, input_h, input_w, input_c, output_h, output_w, output_c, kernel_h, kernel_w,
                stride_h, stride_w, dilation_h, dilation_w, padding_h, padding_w, input_zero_point, activation_min,
-               activation_max, ties_away, line_runs, run, quads, inner_y, inner_x, inner_rows, inner_columns);
+               activation_max, rounding, line_runs, run, quads, inner_y, inner_x, inner_rows, inner_columns);
 
 // Words of a pixel's column: 2 of each group of 4 taps, and the other pixel's 2 between.
 constexpr int32_t kQuadWords = 4;
@@ -106,19 +106,19 @@ struct ConvRaster {
   int32_t inner;      // so many pixels from here on have all taps inside
 };
 
-inline void start_row(const Conv2DArmDspParams& p, ConvRaster& at) {
+__attribute__((noinline)) inline void start_row(const Conv2DArmDspParams& p, ConvRaster& at) {
   at.x = 0;
   at.first_tap = at.image + ((at.y * p.stride_h - p.padding_h) * p.input_w - p.padding_w) * p.input_c;
   const bool inner_row = static_cast<uint32_t>(at.y - p.inner_y) < static_cast<uint32_t>(p.inner_rows);
   at.inner = inner_row && p.inner_x == 0 ? p.inner_columns : 0;
 }
 
-__attribute__((noinline)) inline void next_row(const Conv2DArmDspParams& p, ConvRaster& at) {
+inline void next_row(const Conv2DArmDspParams& p, ConvRaster& at) {
   if (++at.y == p.output_h) at.y = 0, at.image += p.input_h * p.input_w * p.input_c;
   start_row(p, at);
 }
 
-inline void next_pixel(const Conv2DArmDspParams& p, ConvRaster& at) {
+__attribute__((noinline)) inline void next_pixel(const Conv2DArmDspParams& p, ConvRaster& at) {
   at.first_tap += p.stride_w * p.input_c;
   if (at.inner > 0) --at.inner;
   if (++at.x == p.output_w) return next_row(p, at);
@@ -201,13 +201,6 @@ inline void clamp_channels(int8_t* output, int32_t channels, int32_t min, int32_
     *output = static_cast<int8_t>(*output < min ? min : *output > max ? max : *output);
 }
 
-// The block that the kernel runs.
-struct DspKernel {
-  void (*run)(const DspBlocks*);
-  int32_t pair_bytes;  // of its code, for a pair of taps
-  int32_t quad_words;  // of a block of filters, for a group of 4 taps
-};
-
 // The channels beyond the last whole block of two pixels, and their activation where it is not int8's range.
 __attribute__((noinline)) inline void finish_channels(const Conv2DArmDspParams& p, const DspKernel& kernel,
                                                       const DspBlocks& whole, const int32_t* filters_end) {
@@ -229,16 +222,16 @@ __attribute__((noinline)) inline void finish_channels(const Conv2DArmDspParams& 
 __attribute__((noinline)) inline void conv2d_in_pairs(const Conv2DArmDspParams& p, const DspKernel& kernel,
                                                       const int8_t* input, const int32_t* filters, int32_t* columns,
                                                       int8_t* output) {
-  const int32_t block_words = 4 + p.quads * kernel.quad_words + 12, pairs = 2 * p.quads;
+  const int32_t block_words = kDspFilters + p.quads * kernel.quad_words + kernel.scaling_words, pairs = 2 * p.quads;
   const int32_t* whole_end = filters + p.output_c / kDspFilters * block_words;
   const int32_t* filters_end = p.output_c % kDspFilters ? whole_end + block_words : whole_end;
   DspBlocks blocks = {filters,
                       columns,
-                      (-pairs & (kDspPairsUnrolled - 1)) * kernel.pair_bytes + 1,
+                      (-pairs & (kernel.unrolled - 1)) * kernel.pair_bytes + 1,
                       columns + p.quads * kQuadWords,
                       {},
                       whole_end,
-                      p.ties_away};
+                      p.rounding};
   const bool lines = p.line_runs == 1, even = lines && p.run > 3, uneven = !lines || p.run % 4 != 0;
   const int32_t row_step = (lines ? p.dilation_h * p.input_w : p.dilation_w) * p.input_c;
   const ColumnRows rows = {p.run >> 2, lines ? p.kernel_h : p.line_runs, row_step - (p.run & ~3)};
@@ -275,12 +268,17 @@ __attribute__((noinline)) inline void conv2d_in_pairs(const Conv2DArmDspParams& 
 // filters: packed by the host, as blocks_arm_dsp.h says. columns: 4 * quads words.
 inline void conv2d_s8_arm_dsp(const Conv2DArmDspParams& p, const int8_t* input, const int32_t* filters,
                               int32_t* columns, int8_t* output) {
-  conv2d_in_pairs(p, {run_blocks, kDspPairBytes, 4}, input, filters, columns, output);
+  conv2d_in_pairs(p, kDspBlocks, input, filters, columns, output);
 }
 
 inline void conv2d_s8_arm_dsp_wide(const Conv2DArmDspParams& p, const int8_t* input, const int32_t* filters,
                                    int32_t* columns, int8_t* output) {
-  conv2d_in_pairs(p, {run_blocks_wide, kDspWidePairBytes, 8}, input, filters, columns, output);
+  conv2d_in_pairs(p, kDspBlocksWide, input, filters, columns, output);
+}
+
+inline void conv2d_s8_arm_dsp_compact(const Conv2DArmDspParams& p, const int8_t* input, const int32_t* filters,
+                                      int32_t* columns, int8_t* output) {
+  conv2d_in_pairs(p, kDspBlocksCompact, input, filters, columns, output);
 }
 
 }  // namespace device

@@ -41,9 +41,13 @@ bool fits(Range range, int bits) {
   return range.low >= -(int64_t{1} << (bits - 1)) && range.high < int64_t{1} << (bits - 1);
 }
 
+// As blocks_arm_dsp.h has them.
+enum class Packing { int8, wide, compact };
+
 class Packer {
  public:
-  Packer(const KernelCall& portable, bool wide) : wide_(wide) {
+  Packer(const KernelCall& portable, Packing packing)
+      : wide_(packing == Packing::wide), compact_(packing == Packing::compact) {
     std::memcpy(&from_, portable.params.data(), sizeof(from_));
     weights_ = std::get<Tensor>(portable.operands[1]).as<int8_t>();
     bias_ = std::get<Tensor>(portable.operands[2]).as<int32_t>();
@@ -69,6 +73,8 @@ class Packer {
   }
 
  private:
+  bool ties_away() const { return from_.activation_min < from_.output_zero_point; }
+
   void set_params() {
     params_ = {.batches = from_.batches,
                .input_h = from_.input_h,
@@ -88,7 +94,7 @@ class Packer {
                .input_zero_point = from_.input_zero_point,
                .activation_min = from_.activation_min,
                .activation_max = from_.activation_max,
-               .ties_away = from_.activation_min < from_.output_zero_point};
+               .rounding = compact_ ? from_.output_zero_point : ties_away()};
     // Without taps besides its own each pixel is the next: one row.
     if (from_.kernel_h * from_.kernel_w * from_.stride_h * from_.stride_w == 1) {
       params_.input_w = params_.output_w = from_.batches * from_.output_h * from_.output_w;
@@ -137,11 +143,11 @@ class Packer {
       return static_cast<int32_t>(std::clamp<int64_t>(scaled, -128, 127));
     };
     if (output(sums.low) == output(sums.high)) {  // also filters of zeros, with whatever scale they have
-      channel.offset = 2 * output(sums.low) + 1, channel.right_shift = 1;
+      set_constant(output(sums.low), channel);
       return true;
     }
     if (!fits(sums, 31 - left)) return false;
-    if (right > kMostRightShift || (right == 0 && params_.ties_away)) return false;
+    if (compact_ ? right == 0 : right > kMostRightShift || (right == 0 && ties_away())) return false;
     if (!wide_ && (left > 0 || (odd && !fits(sums, 24)))) return false;
     const int32_t scale = wide_ ? 2 << left : 1;
     for (int32_t run = 0; run < params_.kernel_h * params_.line_runs; ++run)
@@ -152,17 +158,32 @@ class Packer {
       }
     channel.start = bias_[c] * scale;
     channel.multiplier = multiplier_[c], channel.right_shift = right;
-    channel.offset = from_.output_zero_point * (1 << right) + ((1 << right) >> 1);
+    if (!compact_) channel.offset = from_.output_zero_point * (1 << right) + ((1 << right) >> 1);
     return true;
+  }
+
+  void set_constant(int32_t output, Channel& channel) const {
+    channel.right_shift = 1;
+    if (!compact_) {
+      channel.offset = 2 * output + 1;
+    } else {
+      channel.start = 4 * (output - from_.output_zero_point);
+      channel.multiplier = 1 << 30;
+    }
   }
 
   static int32_t word_of(int32_t low, int32_t high) {
     return static_cast<int32_t>((static_cast<uint32_t>(low) & 0xFFFF) | static_cast<uint32_t>(high) << 16);
   }
 
-  static void append_scaling(std::span<const Channel> block, std::vector<int32_t>& words) {
-    for (const Channel& channel : block)
-      words.insert(words.end(), {channel.multiplier, channel.offset, channel.right_shift});
+  void append_scaling(std::span<const Channel> block, std::vector<int32_t>& words) const {
+    uint32_t shifts = 0;
+    for (const Channel& channel : block) {
+      words.push_back(channel.multiplier);
+      if (!compact_) words.insert(words.end(), {channel.offset, channel.right_shift});
+      shifts = shifts >> 8 | static_cast<uint32_t>(channel.right_shift) << 24;
+    }
+    if (compact_) words.push_back(static_cast<int32_t>(shifts));
   }
 
   // Pair p of a column: taps (0, 2), (1, 3) of each group of 4.
@@ -194,18 +215,55 @@ class Packer {
     return true;
   }
 
-  bool wide_;
+  bool wide_, compact_;
   device::Conv2DIntegerParams from_{};
   device::Conv2DArmDspParams params_{};
   std::span<const int8_t> weights_, shift_;
   std::span<const int32_t> bias_, multiplier_;
 };
 
-int64_t instructions_of(const device::Conv2DArmDspParams& p, bool wide) {
-  const int64_t quads = p.quads, blocks = (p.output_c + kFilters - 1) / kFilters;
-  const int64_t block = 2 * quads * (wide ? 11 : 12) + 3 * ((quads + 3) / 4) + (wide ? 49 : 61) + (p.ties_away ? 8 : 0);
+// Fitted to the emulator.
+int64_t instructions_of(const device::Conv2DArmDspParams& p, Packing packing) {
+  const bool wide = packing == Packing::wide, compact = packing == Packing::compact;
+  const int64_t quads = p.quads, blocks = (p.output_c + kFilters - 1) / kFilters, runs = p.kernel_h * p.line_runs;
+  const int64_t pairs_unrolled = compact ? 4 : 8, loops = (2 * quads + pairs_unrolled - 1) / pairs_unrolled;
+  const int64_t finish = compact ? 85 : (wide ? 49 : 61) + (p.rounding ? 8 : 0);
+  const int64_t block = 2 * quads * (wide ? 11 : 12) + 3 * loops + finish;
   const int64_t pixels = int64_t{p.batches} * p.output_h * p.output_w;
-  return (pixels + 1) / 2 * (blocks * block + 9 * quads + 100);
+  const int64_t inner = int64_t{p.batches} * p.inner_rows * (p.inner_columns & ~1), border = pixels - inner;
+  const int64_t left = p.run % 4, uneven = left > 0 ? 30 + p.kernel_h * (6 + 9 * left * p.line_runs) : 0;
+  return (pixels + 1) / 2 * (blocks * block + 60 + (p.output_c % kFilters > 0 ? 80 : 0)) +
+         inner / 2 * (8 * quads + 8 * runs + uneven) + border * (130 + runs * (70 + 12 * left) + 6 * quads);
+}
+
+const char* kernel_of(Packing packing) {
+  switch (packing) {
+    case Packing::int8:
+      return "conv2d_s8_arm_dsp";
+    case Packing::wide:
+      return "conv2d_s8_arm_dsp_wide";
+    case Packing::compact:
+      return "conv2d_s8_arm_dsp_compact";
+  }
+  return "";
+}
+
+std::optional<KernelCall> packed(const device::Conv2DIntegerParams& from, const KernelCall& portable, Packing packing) {
+  const Packer packer(portable, packing);
+  std::vector<int32_t> words = packer.pack();
+  if (words.empty()) return {};
+  const device::Conv2DArmDspParams& params = packer.params();
+  KernelCall call = KernelCall::make(kernel_of(packing), params);
+  const auto count = static_cast<int64_t>(words.size());
+  call.operand(portable.operands[0])
+      .operand(Tensor::from<int32_t>({count}, words))
+      .operand(ScratchBytes{DType::i32, int64_t{params.quads} * device::kQuadWords * 4})
+      .operand(portable.operands[5]);
+  call.instructions = instructions_of(params, packing);
+  PixelLoop loop = portable_loop(from, DType::i8);
+  loop.early = 0, loop.together = 2;  // taps of two pixels are extended before any of their channels is written
+  call.overlap = overlap_of(loop, 0, 3);
+  return call;
 }
 
 }  // namespace
@@ -214,21 +272,11 @@ std::optional<KernelCall> conv2d_arm_dsp(const KernelForm& form, const KernelCal
   device::Conv2DIntegerParams from;
   std::memcpy(&from, portable.params.data(), sizeof(from));
   if (from.filter_c != from.input_c || !std::holds_alternative<Tensor>(portable.operands[1])) return {};
-  const Packer packer(portable, form.wide_weights);
-  std::vector<int32_t> words = packer.pack();
-  if (words.empty()) return {};
-  const device::Conv2DArmDspParams& params = packer.params();
-  KernelCall call = KernelCall::make(form.wide_weights ? "conv2d_s8_arm_dsp_wide" : "conv2d_s8_arm_dsp", params);
-  const auto count = static_cast<int64_t>(words.size());
-  call.operand(portable.operands[0])
-      .operand(Tensor::from<int32_t>({count}, words))
-      .operand(ScratchBytes{DType::i32, int64_t{params.quads} * device::kQuadWords * 4})
-      .operand(portable.operands[5]);
-  call.instructions = instructions_of(params, form.wide_weights);
-  PixelLoop loop = portable_loop(from, DType::i8);
-  loop.early = 0, loop.together = 2;  // taps of two pixels are extended before any of their channels is written
-  call.overlap = overlap_of(loop, 0, 3);
-  return call;
+  const Packing first = form.wide_weights ? Packing::wide : Packing::int8;
+  // Rarely the first one cannot hold the layer: shifts of 0 or to the left, weights of -128.
+  for (const Packing packing : {first, Packing::int8, Packing::wide})
+    if (auto call = packed(from, portable, packing)) return call;
+  return {};
 }
 
 }  // namespace thimble::ops
