@@ -100,9 +100,6 @@ Result<KernelCall> quantized_call(const Binary& op, const BinaryNode& node) {
   }
 }
 
-// For each element, on a Cortex-M4.
-constexpr int64_t kAddInstructions = 60, kAddTableInstructions = 11;
-
 Result<std::vector<KernelCall>> lower(const Binary& op, const LowerArgs& args) {
   THIMBLE_LET(const DType dtype, kernel_dtype(args));
   THIMBLE_LET(const BinaryNode node, binary_node(args));
@@ -118,14 +115,8 @@ Result<std::vector<KernelCall>> lower(const Binary& op, const LowerArgs& args) {
       .operand(operand_of(args.graph, args.node.inputs[1]))
       .operand(args.node.outputs[0]);
   if (args.form.isa == "arm_mve") return with_arm_mve(std::vector{std::move(call)});
-  if (call.kernel == "add_s8" && args.form.isa != "portable") {
-    const std::optional<KernelCall> table = with_add_table(call);
-    if (table) call.instructions = element_count(node.output.type.shape) * kAddInstructions;
-    if (table && args.form.wide_weights) {
-      call = *table;
-      call.instructions = element_count(node.output.type.shape) * kAddTableInstructions;
-    }
-  }
+  if (call.kernel == "add_s8" && args.form.isa != "portable")
+    if (auto flat = flat_sum(args.form, call)) call = std::move(*flat);
   return std::vector{std::move(call)};
 }
 

@@ -33,8 +33,8 @@ Result<KernelCall> quantized_quotient(const BinaryNode& node);
 Result<KernelCall> quantized_squared_difference(const BinaryNode& node);
 Result<KernelCall> quantized_prelu(const BinaryNode& node);
 
-// From a call of add_s8 with its operands to one of add_table_s8. Nothing where an input is repeated, or the output's
-// scale is far from the inputs'.
-std::optional<KernelCall> with_add_table(const KernelCall& portable);
+// From a call of add_s8 with its operands to one for inputs of one shape: add_table_s8 where the form may spend flash,
+// or add_scaled_s8. Nothing where an input is repeated, or the output's scale is far from the inputs'.
+std::optional<KernelCall> flat_sum(const KernelForm& form, const KernelCall& portable);
 
 }  // namespace thimble::ops
