@@ -240,7 +240,7 @@ TEST(TooLarge, MoreActivationsThanRam) {
   TemporaryFolder folder;
   make_tones(folder / "data", 4, 1);
   write_project(folder.path(),
-                tone_project({kOneEpoch, {"window_ms = 500", "window_ms = 4000"}, {"channels = 8", "channels = 128"}}));
+                tone_project({kOneEpoch, {"window_ms = 500", "window_ms = 4000"}, {"channels = 8", "channels = 320"}}));
   expect_too_large(folder.path(),
                    {"does not fit netduinoplus2", "more RAM than the 131072 bytes it has", "layer", "fewer channels"});
 }
