@@ -101,24 +101,22 @@ __attribute__((naked, noinline)) inline void mve_three_rows(MveProduct*) {
       "add r3, r2, r1\n"
       "add r5, r3, r1\n"
       "vqrdmulh.s32 q3, q3, q0\n"
-      "vand q2, q3, q1\n"
-      "vshr.s32 q2, q2, #31\n"
+      "vqrdmulh.s32 q4, q4, q0\n"
+      "vqrdmulh.s32 q5, q5, q0\n"
+      "vshr.u32 q0, q1, #31\n"
+      "vqdmulh.s32 q2, q3, q0\n"
       "vqadd.s32 q3, q3, q2\n"
       "vrshl.s32 q3, q3, q1\n"
       "vqadd.s32 q3, q3, r0\n"
       "vmax.s32 q3, q3, q6\n"
       "vmin.s32 q3, q3, q7\n"
-      "vqrdmulh.s32 q4, q4, q0\n"
-      "vand q2, q4, q1\n"
-      "vshr.s32 q2, q2, #31\n"
+      "vqdmulh.s32 q2, q4, q0\n"
       "vqadd.s32 q4, q4, q2\n"
       "vrshl.s32 q4, q4, q1\n"
       "vqadd.s32 q4, q4, r0\n"
       "vmax.s32 q4, q4, q6\n"
       "vmin.s32 q4, q4, q7\n"
-      "vqrdmulh.s32 q5, q5, q0\n"
-      "vand q2, q5, q1\n"
-      "vshr.s32 q2, q2, #31\n"
+      "vqdmulh.s32 q2, q5, q0\n"
       "vqadd.s32 q5, q5, q2\n"
       "vrshl.s32 q5, q5, q1\n"
       "vqadd.s32 q5, q5, r0\n"
@@ -131,6 +129,95 @@ __attribute__((naked, noinline)) inline void mve_three_rows(MveProduct*) {
       "vstrbt.32 q5, [r5]\n"
       "subs r4, r4, #4\n"
       "strd r2, r4, [r11, #32]\n"
+      "bgt 1b\n"
+      "vpop {d8-d15}\n"
+      "pop {r4-r11, pc}\n");
+}
+
+// The same for at most 16 inputs: the rows stay in q0, q1 and q2.
+__attribute__((naked, noinline)) inline void mve_three_short_rows(MveProduct*) {
+  __asm volatile(
+      "push {r4-r11, lr}\n"
+      "vpush {d8-d15}\n"
+      "mov r11, r0\n"
+      "ldr r12, [r11, #12]\n"
+      "ldrd r0, r2, [r11]\n"
+      "ldr r4, [r11, #8]\n"
+      "vctp.8 r12\n"
+      "vpsttt\n"
+      "vldrbt.8 q0, [r0]\n"
+      "vldrbt.8 q1, [r2]\n"
+      "vldrbt.8 q2, [r4]\n"
+      "ldrd r7, r9, [r11, #16]\n"
+      "ldrd lr, r0, [r11, #24]\n"
+      "ldrd r1, r12, [r11, #32]\n"
+      "add r3, r1, r0\n"
+      "add r5, r3, r0\n"
+      "1:\n"
+      "vldrb.8 q6, [r7], #16\n"
+      "vmladav.s8 r0, q6, q0\n"
+      "vmladav.s8 r4, q6, q1\n"
+      "vmladav.s8 r8, q6, q2\n"
+      "vldrb.8 q7, [r7], #16\n"
+      "vmladav.s8 r2, q7, q0\n"
+      "vmladav.s8 r6, q7, q1\n"
+      "vmladav.s8 r10, q7, q2\n"
+      "vmov q3[2], q3[0], r0, r2\n"
+      "vmov q4[2], q4[0], r4, r6\n"
+      "vmov q5[2], q5[0], r8, r10\n"
+      "vldrb.8 q6, [r7], #16\n"
+      "vmladav.s8 r0, q6, q0\n"
+      "vmladav.s8 r4, q6, q1\n"
+      "vmladav.s8 r8, q6, q2\n"
+      "vldrb.8 q7, [r7], #16\n"
+      "vmladav.s8 r2, q7, q0\n"
+      "vmladav.s8 r6, q7, q1\n"
+      "vmladav.s8 r10, q7, q2\n"
+      "vmov q3[3], q3[1], r0, r2\n"
+      "vmov q4[3], q4[1], r4, r6\n"
+      "vmov q5[3], q5[1], r8, r10\n"
+      "ldrd r0, r2, [r9], #8\n"
+      "ldrd r4, r6, [r9], #8\n"
+      "vmov q6[2], q6[0], r0, r2\n"
+      "vmov q6[3], q6[1], r4, r6\n"
+      "vadd.i32 q3, q3, q6\n"
+      "vadd.i32 q4, q4, q6\n"
+      "vadd.i32 q5, q5, q6\n"
+      "vldrw.32 q6, [r9], #16\n"
+      "vldrw.32 q7, [r9], #16\n"
+      "vqrdmulh.s32 q3, q3, q6\n"
+      "vqrdmulh.s32 q4, q4, q6\n"
+      "vqrdmulh.s32 q5, q5, q6\n"
+      "vand q6, q3, q7\n"
+      "vshr.s32 q6, q6, #31\n"
+      "vqadd.s32 q3, q3, q6\n"
+      "vrshl.s32 q3, q3, q7\n"
+      "vqadd.s32 q3, q3, lr\n"
+      "vand q6, q4, q7\n"
+      "vshr.s32 q6, q6, #31\n"
+      "vqadd.s32 q4, q4, q6\n"
+      "vrshl.s32 q4, q4, q7\n"
+      "vqadd.s32 q4, q4, lr\n"
+      "vand q6, q5, q7\n"
+      "vshr.s32 q6, q6, #31\n"
+      "vqadd.s32 q5, q5, q6\n"
+      "vrshl.s32 q5, q5, q7\n"
+      "vqadd.s32 q5, q5, lr\n"
+      "ldrd r0, r2, [r11, #40]\n"
+      "vdup.32 q6, r0\n"
+      "vdup.32 q7, r2\n"
+      "vmax.s32 q3, q3, q6\n"
+      "vmin.s32 q3, q3, q7\n"
+      "vmax.s32 q4, q4, q6\n"
+      "vmin.s32 q4, q4, q7\n"
+      "vmax.s32 q5, q5, q6\n"
+      "vmin.s32 q5, q5, q7\n"
+      "vctp.32 r12\n"
+      "vpsttt\n"
+      "vstrbt.32 q3, [r1], #4\n"
+      "vstrbt.32 q4, [r3], #4\n"
+      "vstrbt.32 q5, [r5], #4\n"
+      "subs r12, r12, #4\n"
       "bgt 1b\n"
       "vpop {d8-d15}\n"
       "pop {r4-r11, pc}\n");
@@ -204,6 +291,7 @@ inline void mve_row(const MveProduct& p, const int8_t* x, int8_t* output) {
 inline void mve_three_rows(MveProduct* p) {
   for (int32_t r = 0; r < kMveRows; ++r) mve_row(*p, p->rows[r], p->output + r * p->outputs);
 }
+inline void mve_three_short_rows(MveProduct* p) { mve_three_rows(p); }
 inline void mve_one_row(MveProduct* p) { mve_row(*p, p->rows[0], p->output); }
 
 #endif
@@ -232,10 +320,12 @@ class MveFilters {
       product_.constants = constants_;
       product_.output = output;
       product_.left = product_.outputs;
-      if (step == kMveRows)
-        mve_three_rows(&product_);
-      else
+      if (step < kMveRows)
         mve_one_row(&product_);
+      else if (inputs <= kMveBlock)
+        mve_three_short_rows(&product_);
+      else
+        mve_three_rows(&product_);
     }
   }
 

@@ -73,7 +73,7 @@ void add_filters(const Linear& from, int32_t inputs, int32_t outputs, KernelCall
 // Instructions of device::MveFilters::multiply.
 int64_t product_cost(int64_t rows, int64_t inputs, int64_t outputs) {
   const int64_t blocks = (inputs + kMveBlock - 1) / kMveBlock;
-  return rows / kMveRows * (70 + quads(outputs) * (60 + 24 * blocks)) +
+  return rows / kMveRows * (70 + quads(outputs) * (blocks == 1 ? 65 : 58 + 24 * blocks)) +
          rows % kMveRows * (60 + quads(outputs) * (29 + 10 * blocks));
 }
 
@@ -109,7 +109,7 @@ KernelCall conv2d_call(const KernelCall& portable, const Linear& linear, const d
   call.operand(portable.operands[0]);
   add_filters(linear, inputs, p.output_c, call);
   call.operand(ScratchBytes{DType::i8, int64_t{kMveRows} * inputs}).operand(portable.operands[5]);
-  const int64_t gather = 60 + p.kernel_h * (12 + 3 * ((p.kernel_w * p.input_c + 15) / 16));
+  const int64_t gather = 25 + p.kernel_h * (10 + 3 * ((int64_t{p.kernel_w} * p.input_c + 15) / 16));
   call.instructions = pixels * gather + product_cost(pixels, inputs, p.output_c);
   PixelLoop loop = portable_loop(p, DType::i8);
   loop.early = 0, loop.together = kMveRows;  // patches are gathered before any of their outputs is written
@@ -229,9 +229,8 @@ KernelCall depthwise_any(const KernelCall& portable, const Linear& linear,
   KernelCall call = KernelCall::make("depthwise_any_s8_arm_mve", p);
   call.operand(portable.operands[0]).operand(portable.operands[1]).operand(tensor_of(constants));
   call.operand(portable.operands[5]);
-  const int64_t taps = int64_t{p.kernel_h} * p.kernel_w;
-  call.instructions =
-      int64_t{p.batches} * p.output_h * p.output_w * (60 + static_cast<int64_t>(blocks) * (60 + 12 * taps));
+  const int64_t block = 75 + int64_t{p.kernel_h} * (7 + 11 * int64_t{p.kernel_w});
+  call.instructions = int64_t{p.batches} * p.output_h * p.output_w * (60 + static_cast<int64_t>(blocks) * block);
   return call;
 }
 

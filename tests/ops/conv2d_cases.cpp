@@ -58,6 +58,7 @@ THIMBLE_OP_CASES(conv2d) {
       {"large_multipliers_relu",
        {flows({1, 3, 3, 4}, -9, 9), constant({6, 1, 1, 4}, -9, 9), constant({6}, -0.1f, 0.1f)},
        window("valid", 1, 1, 1, 1).set("activation", "relu")},
+      {"pointwise_many_channels", {flows({1, 5, 4, 35}), constant({18, 1, 1, 35}), constant({18})}},
       {"batch_of_many_groups",
        {flows({37, 3, 4, 2}), constant({3, 2, 2, 2}), constant({3})},
        window("same", 1, 1, 1, 1)},
