@@ -95,6 +95,26 @@ inline int32_t add_window_3x3(const uint8_t* x, int32_t pitch, const int8_t* w, 
       "push {r4-r10}\n\t"                                                                                           \
       "ldr r4, [r3]\n\tmov r5, r4\n\tmov r6, r4\n\tmov r7, r4\n\t" line "add r0, r1\n\t" line "add r0, r1\n\t" line \
       "stmia r3, {r4-r7}\n\tpop {r4-r10}\n\tbx lr")
+#elif defined(__riscv)
+// 111 instructions for 36 products.
+#define THIMBLE_LOAD(x) "lbu t3, " x "(a0)\n\t"
+#define THIMBLE_MLA(sum, w) "mul t4, t3, " w "\n\tadd " sum ", " sum ", t4\n\t"
+#define THIMBLE_LINE_1                                                                                            \
+  "lb t0, 0(a2)\n\tlb t1, 1(a2)\n\tlb t2, 2(a2)\n\taddi a2, a2, 3\n\t" THIMBLE_LOAD("0") THIMBLE_MLA("a4", "t0")  \
+      THIMBLE_LOAD("1") THIMBLE_MLA("a4", "t1") THIMBLE_MLA("a5", "t0") THIMBLE_LOAD("2") THIMBLE_MLA("a4", "t2") \
+          THIMBLE_MLA("a5", "t1") THIMBLE_MLA("a6", "t0") THIMBLE_LOAD("3") THIMBLE_MLA("a5", "t2")               \
+              THIMBLE_MLA("a6", "t1") THIMBLE_MLA("a7", "t0") THIMBLE_LOAD("4") THIMBLE_MLA("a6", "t2")           \
+                  THIMBLE_MLA("a7", "t1") THIMBLE_LOAD("5") THIMBLE_MLA("a7", "t2")
+#define THIMBLE_LINE_2                                                                                                \
+  "lb t0, 0(a2)\n\tlb t1, 1(a2)\n\tlb t2, 2(a2)\n\taddi a2, a2, 3\n\t" THIMBLE_LOAD("0") THIMBLE_MLA("a4", "t0")      \
+      THIMBLE_LOAD("1") THIMBLE_MLA("a4", "t1") THIMBLE_LOAD("2") THIMBLE_MLA("a4", "t2") THIMBLE_MLA("a5", "t0")     \
+          THIMBLE_LOAD("3") THIMBLE_MLA("a5", "t1") THIMBLE_LOAD("4") THIMBLE_MLA("a5", "t2") THIMBLE_MLA("a6", "t0") \
+              THIMBLE_LOAD("5") THIMBLE_MLA("a6", "t1") THIMBLE_LOAD("6") THIMBLE_MLA("a6", "t2")                     \
+                  THIMBLE_MLA("a7", "t0") THIMBLE_LOAD("7") THIMBLE_MLA("a7", "t1") THIMBLE_LOAD("8")                 \
+                      THIMBLE_MLA("a7", "t2")
+#define THIMBLE_WINDOWS(line)                                                                             \
+  __asm volatile("lw a4, 0(a3)\n\tmv a5, a4\n\tmv a6, a4\n\tmv a7, a4\n\t" line "add a0, a0, a1\n\t" line \
+                 "add a0, a0, a1\n\t" line "sw a4, 0(a3)\n\tsw a5, 4(a3)\n\tsw a6, 8(a3)\n\tsw a7, 12(a3)\n\tret")
 #endif
 #ifdef THIMBLE_WINDOWS
 template <int32_t kStride>

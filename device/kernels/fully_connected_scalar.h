@@ -30,6 +30,28 @@ __attribute__((naked, noinline)) inline void add_row(const int8_t*, const uint8_
       "pop {r4-r7}\n\tmov r8, r4\n\tmov r9, r5\n\tmov r10, r6\n\tmov r11, r7\n\t"
       "pop {r4-r7, pc}");
 }
+#elif defined(__riscv)
+// sums[filter] = products of signed inputs with four filters of unsigned bytes, 13 instructions for 4 of them.
+__attribute__((naked, noinline)) inline void add_row(const int8_t*, const uint8_t*, int32_t, int32_t*) {
+#define THIMBLE_OUTPUT(at, sum) "lbu t1, " at "(a1)\n\tmul t1, t1, t0\n\tadd " sum ", " sum ", t1\n\t"
+#define THIMBLE_INPUT(x, w0, w1, w2, w3)                                                            \
+  "lb t0, " x "(a0)\n\t" THIMBLE_OUTPUT(w0, "a4") THIMBLE_OUTPUT(w1, "a5") THIMBLE_OUTPUT(w2, "a6") \
+      THIMBLE_OUTPUT(w3, "a7")
+  __asm volatile(
+      "li a4, 0\n\tli a5, 0\n\tli a6, 0\n\tli a7, 0\n\t"
+      "add t3, a0, a2\n\tandi a2, a2, -8\n\tadd t2, a0, a2\n\tbeq a0, t2, 2f\n"
+      "1:\n\t" THIMBLE_INPUT("0", "0", "1", "2", "3") THIMBLE_INPUT("1", "4", "5", "6", "7")
+          THIMBLE_INPUT("2", "8", "9", "10", "11") THIMBLE_INPUT("3", "12", "13", "14", "15")
+              THIMBLE_INPUT("4", "16", "17", "18", "19") THIMBLE_INPUT("5", "20", "21", "22", "23")
+                  THIMBLE_INPUT("6", "24", "25", "26", "27") THIMBLE_INPUT("7", "28", "29", "30", "31")
+      "addi a0, a0, 8\n\taddi a1, a1, 32\n\tbne a0, t2, 1b\n"
+      "2:\n\tbeq a0, t3, 4f\n"
+      "3:\n\t" THIMBLE_INPUT("0", "0", "1", "2", "3")
+      "addi a0, a0, 1\n\taddi a1, a1, 4\n\tbne a0, t3, 3b\n"
+      "4:\n\tsw a4, 0(a3)\n\tsw a5, 4(a3)\n\tsw a6, 8(a3)\n\tsw a7, 12(a3)\n\tret");
+#undef THIMBLE_INPUT
+#undef THIMBLE_OUTPUT
+}
 #else
 inline void add_input(int32_t x, const uint8_t* w, int32_t* sums) {
 #pragma GCC unroll 4
