@@ -17,8 +17,9 @@ using Channels = std::vector<bool>;
 // What each channel of a value always holds, where that is known.
 using Codes = std::vector<std::optional<int32_t>>;
 
-// A file of a few bytes can name values of any width.
-constexpr int64_t kMostChannels = 1 << 16;
+// A file of a few bytes can name values of any width and size, and windows as large.
+constexpr int64_t kMostChannels = 1 << 16, kMostElements = 1 << 24;
+constexpr double kMostSteps = 1 << 30;
 
 size_t count(const Channels& channels) { return static_cast<size_t>(std::ranges::count(channels, true)); }
 bool has_channels(const Value& value) { return !value.type.shape.empty() && value.type.shape.back() <= kMostChannels; }
@@ -236,6 +237,16 @@ std::shared_ptr<Tensor> filled(const Value& value, const std::vector<std::option
   return tensor;
 }
 
+// Whether running the node takes little memory and time.
+bool is_small(const Graph& graph, const Node& node) {
+  const double steps =
+      static_cast<double>(node.attrs.integer("window_h", 1)) * static_cast<double>(node.attrs.integer("window_w", 1));
+  const int64_t outputs = element_count(graph[node.outputs[0]].type.shape);
+  return steps * static_cast<double>(outputs) <= kMostSteps && std::ranges::all_of(node.inputs, [&](ValueId id) {
+           return id == kNoValue || element_count(graph[id].type.shape) <= kMostElements;
+         });
+}
+
 // The code that all pixels of a channel hold, if they hold the same one.
 template <class T>
 std::optional<int32_t> only_code(std::span<const T> pixels, size_t channel, size_t channels) {
@@ -307,13 +318,14 @@ class Elimination {
     for (ValueId& id : alone.inputs)
       if (id != kNoValue) id = part.add(graph_[id]);
     for (Value& value : part.values) value.trainable = false;
-    for (size_t i = 0; i < layer.inputs.size(); ++i) {
-      Value& value = part[alone.inputs[layer.inputs[i]]];
-      value.type.shape.back() = static_cast<int64_t>(count(from));
-      value.constant = filled(value, selected<std::optional<int32_t>>(codes(input(n, i)), from));
-    }
     alone.outputs[0] = part.add(graph_[output(n)]);
     part[alone.outputs[0]].type.shape.back() = static_cast<int64_t>(count(to));
+    for (size_t i : layer.inputs) part[alone.inputs[i]].type.shape.back() = static_cast<int64_t>(count(from));
+    if (!is_small(part, alone)) return;
+    for (size_t i = 0; i < layer.inputs.size(); ++i) {
+      Value& value = part[alone.inputs[layer.inputs[i]]];
+      value.constant = filled(value, selected<std::optional<int32_t>>(codes(input(n, i)), from));
+    }
     select_channels(part, alone, layer, from, to, Codes(layer.from));
     if (!fold_node(part, alone, budget_)) return;
     const Tensor& result = *part[alone.outputs[0]].constant;
