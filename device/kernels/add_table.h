@@ -3,8 +3,8 @@
 // instructions per element with the DSP instructions, 11 where ties of negative sums count; without the table some 22.
 // The portable kernel, which also repeats inputs, takes 60.
 #pragma once
-#include "device/base/fixed_point.h"
 #include "device/base/params.h"
+#include "device/kernels/requantize_right.h"
 
 namespace thimble {
 namespace device {
@@ -32,24 +32,7 @@ inline int8_t scaled_sum(int32_t doubled, const AddTableParams& p, int32_t offse
   __asm__("ssat %0, #8, %0" : "+r"(high));
   return static_cast<int8_t>(high);
 }
-// Scales half of `doubled`; right_shift is not 0.
-inline int32_t requantize_right(int32_t doubled, int32_t multiplier, int32_t right_shift) {
-  int32_t value;
-  __asm__(
-      "smmulr %0, %1, %2\n"
-      "add %0, %0, %0, asr #31\n"
-      "asrs %0, %0, %3\n"
-      "adc %0, %0, #0\n"
-      : "=&r"(value)
-      : "r"(doubled), "r"(multiplier), "r"(right_shift)
-      : "cc");
-  return value;
-}
 #else
-inline int32_t requantize_right(int32_t doubled, int32_t multiplier, int32_t right_shift) {
-  return requantize(doubled >> 1, multiplier, -right_shift);
-}
-
 template <bool kTiesAway>
 inline int8_t scaled_sum(int32_t doubled, const AddTableParams& p, int32_t) {
   const int32_t value = requantize(doubled >> 1, p.multiplier, -p.right_shift) + p.output_zero_point;

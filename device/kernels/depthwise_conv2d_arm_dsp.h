@@ -252,7 +252,7 @@ constexpr auto depthwise_lines_stride2_away = depthwise_lines;
 
 using DepthwiseLinesFn = void (*)(const DepthwiseLines*);
 
-inline void fill_padding(const DepthwiseArmDspParams& p, int32_t lines, int16_t* scratch) {
+__attribute__((noinline)) inline void fill_padding(const DepthwiseArmDspParams& p, int32_t lines, int16_t* scratch) {
   for (int32_t i = 0; i < lines * p.pitch; ++i) scratch[i] = static_cast<int16_t>(p.input_zero_point);
 }
 

@@ -7,8 +7,8 @@
 //   Weights as int16 (wide): 0.85 per product and 12 per output.
 //   Limits: right shifts of 1 to 31, the whole range of int8 as activation, |sums| < 2^30.
 #pragma once
-#include "device/base/fixed_point.h"
 #include "device/base/params.h"
+#include "device/kernels/requantize_right.h"
 
 namespace thimble {
 namespace device {
@@ -176,7 +176,7 @@ inline void fully_connected_groups_of(const FullyConnectedGroups* g) {
     for (int32_t i = 0; i < 4; ++i, scaling += 2) {
       int32_t sum = static_cast<int32_t>(sums[i]) >> 1;
       if (!kWide) sum = i % 2 ? static_cast<int32_t>(sums[i]) : static_cast<int32_t>(sums[i] - sums[i + 1]) >> 8;
-      y[i] = static_cast<int8_t>(clamp(requantize(sum, scaling[0], -scaling[1]) + g->zero_point, -128, 127));
+      y[i] = static_cast<int8_t>(clamp(requantize_right(2 * sum, scaling[0], scaling[1]) + g->zero_point, -128, 127));
     }
     scaling += g->next_scaling / static_cast<int32_t>(sizeof(int32_t));
   }
@@ -189,12 +189,12 @@ inline void fully_connected_groups_wide(const FullyConnectedGroups* g) { fully_c
 // Outputs that fill no group. weights: of each its bias, then int8 weights, in whole words.
 inline void fully_connected_rest(const FullyConnectedArmDspParams& p, const int8_t* x, const int32_t* weights,
                                  const int32_t* scaling, int8_t* output) {
-  for (int32_t o = p.outputs / 4 * 4; o < p.outputs; ++o, weights += 1 + (p.inputs + 3) / 4) {
+  for (int32_t o = p.outputs & ~3; o < p.outputs; ++o, weights += 1 + ((p.inputs + 3) >> 2)) {
     const int8_t* w = reinterpret_cast<const int8_t*>(weights + 1);
     int32_t sum = weights[0];
     for (int32_t i = 0; i < p.inputs; ++i) sum += x[i] * w[i];
     const int32_t* s = scaling + (p.per_output ? 2 * o : 0);
-    *output++ = static_cast<int8_t>(clamp(requantize(sum, s[0], -s[1]) + p.output_zero_point, -128, 127));
+    *output++ = static_cast<int8_t>(clamp(requantize_right(2 * sum, s[0], s[1]) + p.output_zero_point, -128, 127));
   }
 }
 
@@ -202,18 +202,20 @@ inline void fully_connected_rest(const FullyConnectedArmDspParams& p, const int8
 template <class Groups>
 inline void fully_connected_arm_dsp(const FullyConnectedArmDspParams& p, int32_t words, const int8_t* x,
                                     const int32_t* packed, const int32_t* scaling, int8_t* output, Groups groups) {
-  int8_t tail[4] = {};
+  uint32_t tail = 0;  // the last inputs, which fill no block of four, as a word
+  const int8_t* const tail_bytes = reinterpret_cast<const int8_t*>(&tail);
   FullyConnectedGroups g;
   g.scaling = scaling;
   g.zero_point = p.output_zero_point;
   g.next_scaling = p.per_output ? 0 : -8 * static_cast<int32_t>(sizeof(int32_t));
   g.packed = packed;
-  const int32_t whole = p.inputs / 4 * 4, grouped = p.outputs / 4 * 4;
-  const int32_t* rest = packed + p.outputs / 4 * (4 + (p.inputs + 3) / 4 * words);
+  const int32_t whole = p.inputs & ~3, grouped = p.outputs & ~3;
+  const int32_t* rest = packed + (p.outputs >> 2) * (4 + ((p.inputs + 3) >> 2) * words);
   for (int32_t row = 0; row < p.rows; ++row, x += p.inputs, output += p.outputs) {
-    g.x = x, g.end_16 = x + p.inputs / 16 * 16, g.end_4 = x + whole;
-    g.tail = tail, g.end_tail = whole == p.inputs ? g.end_4 : tail + 4;
-    for (int32_t i = whole; i < p.inputs; ++i) tail[i - whole] = x[i];
+    g.x = x, g.end_16 = x + (p.inputs & ~15), g.end_4 = x + whole;
+    g.tail = tail_bytes, g.end_tail = whole == p.inputs ? g.end_4 : tail_bytes + 4;
+    tail = 0;
+    for (int32_t i = p.inputs; i-- > whole;) tail = tail << 8 | static_cast<uint8_t>(x[i]);
     g.output = output, g.output_end = output + grouped;
     if (grouped > 0) groups(&g);
     if (grouped < p.outputs) fully_connected_rest(p, x, rest, scaling, output + grouped);
