@@ -1,4 +1,4 @@
-// Sums of two int8 tensors of one shape, and averages over windows, on cores with MVE. Arithmetic: binary_quantized.h,
+// Sums of two int8 tensors of one shape, and pooling, on cores with MVE. Arithmetic: binary_quantized.h,
 // pool2d.h.
 #pragma once
 #include "device/kernels/binary_quantized.h"
@@ -74,25 +74,54 @@ inline void mve_sums(const Pool2DParams& p, const int8_t* input, int32_t rows, i
 #endif
 }
 
-// About 6 instructions for 4 values, and 14 per output.
-inline void average_pool2d_s8_arm_mve(const Pool2DParams& p, const int8_t* input, int8_t* output) {
+// Calls pixel(first tap inside, rows and columns of taps inside, output) for every output pixel.
+template <class Pixel>
+inline void mve_pool2d(const Pool2DParams& p, const int8_t* input, int8_t* output, const Pixel& pixel) {
   for (int32_t n = 0; n < p.batches; ++n, input += p.input_h * p.input_w * p.channels)
     for (int32_t oy = 0; oy < p.output_h; ++oy) {
       const TapRange rows = taps_inside(oy, p.stride_h, p.padding_h, 1, p.window_h, p.input_h);
-      for (int32_t ox = 0; ox < p.output_w; ++ox) {
+      for (int32_t ox = 0; ox < p.output_w; ++ox, output += p.channels) {
         const TapRange cols = taps_inside(ox, p.stride_w, p.padding_w, 1, p.window_w, p.input_w);
-        const int32_t height = rows.end - rows.begin, width = cols.end - cols.begin, count = height * width;
-        const int8_t* corner = input + ((rows.origin + rows.begin) * p.input_w + cols.origin + cols.begin) * p.channels;
-        for (int32_t c = 0; c < p.channels; c += kMveLanes) {
-          const int32_t channels = p.channels - c < kMveLanes ? p.channels - c : kMveLanes;
-          int32_t sums[kMveLanes];
-          mve_sums(p, corner + c, height, width, channels, sums);
-          for (int32_t i = 0; i < channels; ++i)
-            *output++ =
-                static_cast<int8_t>(clamp(AverageInteger::last(sums[i], count), p.activation_min, p.activation_max));
-        }
+        pixel(input + ((rows.origin + rows.begin) * p.input_w + cols.origin + cols.begin) * p.channels,
+              rows.end - rows.begin, cols.end - cols.begin, output);
       }
     }
+}
+
+// About 6 instructions for 4 values, and 14 per output.
+inline void average_pool2d_s8_arm_mve(const Pool2DParams& p, const int8_t* input, int8_t* output) {
+  mve_pool2d(p, input, output, [&p](const int8_t* corner, int32_t rows, int32_t cols, int8_t* to) {
+    for (int32_t c = 0; c < p.channels; c += kMveLanes) {
+      const int32_t channels = p.channels - c < kMveLanes ? p.channels - c : kMveLanes;
+      int32_t sums[kMveLanes];
+      mve_sums(p, corner + c, rows, cols, channels, sums);
+      for (int32_t i = 0; i < channels; ++i)
+        to[c + i] =
+            static_cast<int8_t>(clamp(AverageInteger::last(sums[i], rows * cols), p.activation_min, p.activation_max));
+    }
+  });
+}
+
+// About 5 instructions for 16 values.
+inline void max_pool2d_s8_arm_mve(const Pool2DParams& p, const int8_t* input, int8_t* output) {
+#if defined(__ARM_FEATURE_MVE)
+  const int8x16_t low = vdupq_n_s8(static_cast<int8_t>(p.activation_min)),
+                  high = vdupq_n_s8(static_cast<int8_t>(p.activation_max));
+  mve_pool2d(p, input, output, [&](const int8_t* corner, int32_t rows, int32_t cols, int8_t* to) {
+    for (int32_t c = 0; c < p.channels; c += 16) {
+      const mve_pred16_t wanted = vctp8q(static_cast<uint32_t>(p.channels - c));
+      int8x16_t most = low;
+      const int8_t* row = corner + c;
+      for (int32_t y = rows; y > 0; --y, row += p.input_w * p.channels) {
+        const int8_t* pixel = row;
+        for (int32_t x = cols; x > 0; --x, pixel += p.channels) most = vmaxq_s8(most, vldrbq_z_s8(pixel, wanted));
+      }
+      vstrbq_p_s8(to + c, vminq_s8(most, high), wanted);
+    }
+  });
+#else
+  max_pool2d_s8(p, input, output);
+#endif
 }
 
 }  // namespace device

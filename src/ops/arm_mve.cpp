@@ -262,10 +262,11 @@ std::optional<KernelCall> add(const KernelCall& portable) {
   return renamed(portable, 60 + count * 7);
 }
 
-KernelCall average_pool2d(const KernelCall& portable) {
+// Instructions for each tap of a channel, and for each output besides.
+KernelCall pool2d(const KernelCall& portable, double each, int64_t output) {
   const auto p = params_of<device::Pool2DParams>(portable);
   const int64_t outputs = int64_t{p.batches} * p.output_h * p.output_w * p.channels;
-  return renamed(portable, outputs * (20 + int64_t{p.window_h} * p.window_w * 3 / 2));
+  return renamed(portable, outputs * (output + static_cast<int64_t>(each * p.window_h * p.window_w)));
 }
 
 std::optional<KernelCall> own_kernel(const KernelCall& portable) {
@@ -273,7 +274,8 @@ std::optional<KernelCall> own_kernel(const KernelCall& portable) {
   if (portable.kernel == "conv2d_s8") return conv2d(portable);
   if (portable.kernel == "depthwise_conv2d_s8") return depthwise(portable);
   if (portable.kernel == "add_s8") return add(portable);
-  if (portable.kernel == "average_pool2d_s8") return average_pool2d(portable);
+  if (portable.kernel == "average_pool2d_s8") return pool2d(portable, 1.5, 20);
+  if (portable.kernel == "max_pool2d_s8") return pool2d(portable, 0.4, 5);
   return {};
 }
 
