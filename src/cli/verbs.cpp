@@ -20,6 +20,8 @@ void add_deploy_options(CLI::App* verb, DeployOptions& deploy) {
       ->option_text("balanced|speed|flash|ram");
   verb->add_flag_callback(
       "--bundle", [&deploy] { deploy.form = ModelForm::bundle; }, "on a board: the model as a bundle, not compiled in");
+  verb->add_flag("--streaming", deploy.streaming,
+                 "on a board: compute only what the new rows (frames in time) of each window change");
   verb->add_option("--flash", deploy.flash_budget_bytes, "on a board: bytes of flash that may be spent for speed")
       ->check(CLI::PositiveNumber);
 }

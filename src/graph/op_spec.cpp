@@ -28,4 +28,16 @@ Result<std::vector<KernelCall>> lower_node(const LowerArgs& args) {
   }
 }
 
+std::optional<RowWindow> row_by_row(const Graph& graph, const Node& node) {
+  const Shape& output = graph[node.outputs.at(0)].type.shape;
+  for (const ValueId input : node.inputs) {
+    if (input == kNoValue) continue;
+    const Shape& shape = graph[input].type.shape;
+    const bool repeated =
+        graph[input].constant && (shape.size() < output.size() - 1 || shape[shape.size() - (output.size() - 1)] == 1);
+    if (shape != output && !repeated) return {};
+  }
+  return RowWindow{};
+}
+
 }  // namespace thimble

@@ -177,6 +177,17 @@ using ChannelsFn = std::function<ChannelFlow(const Graph&, const Node&)>;
 inline ChannelFlow mixed_channels(const Graph&, const Node&) { return ChannelFlow::mixed; }
 inline ChannelFlow separate_channels(const Graph&, const Node&) { return ChannelFlow::separate; }
 
+// How an op's output rows (axis 1 of [1, rows, ...]) follow from those of its inputs: row r from the taps r * stride,
+// r * stride + dilation, ... of each, all inside the input.
+struct RowWindow {
+  int64_t taps = 1, stride = 1, dilation = 1;
+  int64_t span() const { return (taps - 1) * dilation + 1; }
+};
+// Of a node whose shapes are right; none where it is not so.
+using RowsFn = std::function<std::optional<RowWindow>(const Graph&, const Node&)>;
+// Each row by itself, where the inputs that flow have the output's shape.
+std::optional<RowWindow> row_by_row(const Graph& graph, const Node& node);
+
 // What graph passes and the planner may know of an op without asking which it is.
 struct OpTraits {
   int min_inputs = 1;
@@ -188,6 +199,7 @@ struct OpTraits {
   bool reads_shapes_only = false;
   // Inputs that hold state (Value::initial) which the op's kernels change in place.
   std::span<const int> state_inputs = {};
+  RowsFn rows = {};                    // empty: its output takes all rows
   std::string_view activation = "";    // it is that activation, and may be fused into the op before it
   bool identity_at_inference = false;  // dropout
   bool flattens = false;               // reads input 0's elements in their order, whatever their shape

@@ -88,6 +88,7 @@ OpSpec make_spec(std::string_view activation, std::string_view builtin, std::str
       .doc = doc,
       // What other operators can store as their activation.
       .traits = {.in_place = true,
+                 .rows = row_by_row,
                  .activation = activation == "relu_0_to_1" ? "" : activation,
                  .channels = separate_channels},
       .dtypes = types_of(forms),

@@ -173,6 +173,7 @@ OpSpec make_spec(Binary op, std::string_view doc, TfliteMapping tflite, Stage<Qu
                  .max_inputs = 2,
                  .in_place = true,
                  .fuses_activation = op.activation,
+                 .rows = row_by_row,
                  .channels = separate_channels},
       .dtypes = op.types,
       .infer = [name = op.name](const InferArgs& args) { return infer(name, args); },

@@ -267,6 +267,7 @@ const OpSpec& conv2d() {
       .traits = {.min_inputs = 2,
                  .max_inputs = 3,
                  .fuses_activation = true,
+                 .rows = filter_rows,
                  .channels = mixed_channels,
                  .takes_padding = true},
       .dtypes = kRealAndInteger,

@@ -49,6 +49,11 @@ THIMBLE_VECTORIZED void add_rows(const float* dy, int64_t rows, int64_t channels
     for (int64_t c = 0; c < channels; ++c) sum[c] += dy[c];
 }
 
+std::optional<RowWindow> filter_rows(const Graph& graph, const Node& node) {
+  const Shape& weights = graph[node.inputs[1]].type.shape;
+  return window_rows(graph, node, weights[1], weights[2]);
+}
+
 Outcome read_convolution(const AttrReader& reader, Attrs& attrs) {
   THIMBLE_TRY(read_padding(reader, attrs));
   read_strides(reader, attrs);

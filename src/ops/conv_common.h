@@ -29,6 +29,9 @@ const float* gradient_before_activation(const BackwardArgs& args, std::vector<fl
 void add_bias(const float* bias, int64_t rows, int64_t channels, float* y);
 void add_rows(const float* dy, int64_t rows, int64_t channels, float* sum);
 
+// OpTraits::rows of a convolution with weights [., kh, kw, .].
+std::optional<RowWindow> filter_rows(const Graph& graph, const Node& node);
+
 // Fields that Conv2DOptions and DepthwiseConv2DOptions share.
 Outcome read_convolution(const AttrReader& reader, Attrs& attrs);
 void write_convolution(const Attrs& attrs, AttrWriter& writer);

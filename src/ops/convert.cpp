@@ -128,7 +128,7 @@ OpSpec make_spec(std::string_view name, std::string_view doc, DTypes types, Infe
   return {
       .name = name,
       .doc = doc,
-      .traits = {.in_place = true, .channels = separate_channels},
+      .traits = {.in_place = true, .rows = row_by_row, .channels = separate_channels},
       .dtypes = types,
       .infer = std::move(infer),
       .forward = kImportedOnly,

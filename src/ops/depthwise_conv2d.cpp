@@ -213,6 +213,7 @@ const OpSpec& depthwise_conv2d() {
       .traits = {.min_inputs = 2,
                  .max_inputs = 3,
                  .fuses_activation = true,
+                 .rows = filter_rows,
                  .channels = separate_channels,
                  .takes_padding = true},
       .dtypes = kRealAndInteger,

@@ -188,7 +188,13 @@ OpSpec make_spec(std::string_view name, std::string_view doc, std::string_view b
   return {
       .name = name,
       .doc = doc,
-      .traits = {.fuses_activation = true, .channels = separate_channels},
+      .traits = {.fuses_activation = true,
+                 .rows =
+                     [](const Graph& graph, const Node& node) {
+                       return window_rows(graph, node, node.attrs.integer("window_h", 1),
+                                          node.attrs.integer("window_w", 1));
+                     },
+                 .channels = separate_channels},
       .dtypes = types,
       .infer = infer,
       .forward = std::move(forward),

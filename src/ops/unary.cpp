@@ -32,7 +32,7 @@ OpSpec imported_unary(std::string_view name, std::string_view doc, TfliteMapping
   return {
       .name = name,
       .doc = doc,
-      .traits = {.in_place = true, .channels = separate_channels},
+      .traits = {.in_place = true, .rows = row_by_row, .channels = separate_channels},
       .dtypes = types_of(forms),
       .infer = same_as_input,
       .forward = kImportedOnly,

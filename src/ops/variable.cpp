@@ -1,4 +1,5 @@
-// State by name: read_variable gives what the state (input 0) holds, assign_variable makes it hold its input 1.
+// State by name: read_variable gives what the state (input 0) holds, assign_variable makes it hold its input 1, and
+// slide_rows keeps the rows (axis 1) that came last: input 1 pushes as many old ones out.
 #include "device/kernels/copy.h"
 #include "ops/lowering.h"
 #include "ops/ops.h"
@@ -28,6 +29,31 @@ Result<std::vector<ValueType>> infer_assign(const InferArgs& args) {
     return fail(ErrorCode::bad_data, fmt::format("the state is {} {}, the value for it {} {}", name_of(state.dtype),
                                                  to_string(state.shape), name_of(value.dtype), to_string(value.shape)));
   return std::vector<ValueType>{};
+}
+
+Result<std::vector<ValueType>> infer_slide(const InferArgs& args) {
+  const ValueType &state = args.inputs[0], &rows = args.inputs[1];
+  Shape expected = state.shape;
+  const bool fits = state.dtype == rows.dtype && state.shape.size() >= 2 && rows.shape.size() == state.shape.size() &&
+                    state.shape[0] == 1 && rows.shape[1] <= state.shape[1];
+  if (fits) expected[1] = rows.shape[1];
+  if (!fits || rows.shape != expected)
+    return fail(ErrorCode::bad_data,
+                fmt::format("the state is {} {}, and new rows {} {} do not fit it", name_of(state.dtype),
+                            to_string(state.shape), name_of(rows.dtype), to_string(rows.shape)));
+  return std::vector<ValueType>{};
+}
+
+Result<std::vector<KernelCall>> lower_slide(const LowerArgs& args) {
+  const auto bytes = [&](ValueId id) {
+    const ValueType& type = args.graph[id].type;
+    return static_cast<int32_t>(element_count(type.shape) * static_cast<int64_t>(size_of(type.dtype)));
+  };
+  const ValueId state = args.node.inputs[0], rows = args.node.inputs[1];
+  if (rows == kNoValue) return cannot_lower(args.node, "there are no rows to add");
+  KernelCall call = KernelCall::make("slide_bytes", device::SlideBytesParams{bytes(state) - bytes(rows), bytes(rows)});
+  call.operand(operand_of(args.graph, rows)).operand(state);
+  return std::vector{std::move(call)};
 }
 
 }  // namespace
@@ -66,6 +92,23 @@ const OpSpec& assign_variable() {
         if (args.node.inputs[1] == kNoValue) return cannot_lower(args.node, "there is no value to assign");
         return std::vector{copy(args, args.node.inputs[1], args.node.inputs[0])};
       },
+      .macs = OptOut{"it multiplies nothing"},
+  };
+  return spec;
+}
+
+const OpSpec& slide_rows() {
+  static const OpSpec spec{
+      .name = "slide_rows",
+      .doc = "A state of the last rows that came: new ones push old ones out; no output.",
+      .traits = {.min_inputs = 2, .max_inputs = 2, .state_inputs = kWritten},
+      .dtypes = kAllDTypes,
+      .infer = infer_slide,
+      .forward = OptOut{"it comes with streaming, which is for inference"},
+      .backward = OptOut{"it comes with streaming, which is for inference"},
+      .quantize = kNoQuantization,
+      .tflite = OptOut{"streaming models are made for a board from models that are not"},
+      .lower = lower_slide,
       .macs = OptOut{"it multiplies nothing"},
   };
   return spec;

@@ -69,6 +69,14 @@ Result<Window> make_window(const Attrs& attrs, const Shape& input, int64_t taps_
   return window;
 }
 
+std::optional<RowWindow> window_rows(const Graph& graph, const Node& node, int64_t taps_h, int64_t taps_w) {
+  const auto window = make_window(node.attrs, graph[node.inputs[0]].type.shape, taps_h, taps_w);
+  if (!window || window->h.padding > 0) return {};
+  const RowWindow rows{window->h.taps, window->h.stride, window->h.dilation};
+  if ((window->h.output - 1) * rows.stride + rows.span() > window->h.input) return {};
+  return rows;
+}
+
 Outcome read_padding(const AttrReader& reader, Attrs& attrs) {
   const int64_t code = reader.integer("padding");
   if (code != 0 && code != 1)

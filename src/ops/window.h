@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "core/tensor.h"
-#include "graph/attrs.h"
+#include "graph/op_spec.h"
 
 namespace thimble::ops {
 
@@ -22,6 +22,9 @@ struct Window {
 // taps_h, taps_w: extents of the window. Errors: bad_data for an input that is not [N, H, W, C], strides, dilations or
 // taps outside [1, 2^20], an unknown padding, or a window that does not fit ("valid").
 Result<Window> make_window(const Attrs& attrs, const Shape& input, int64_t taps_h, int64_t taps_w);
+
+// The rows of a node with such a window of taps_h rows over its input 0; none where rows are padded.
+std::optional<RowWindow> window_rows(const Graph& graph, const Node& node, int64_t taps_h, int64_t taps_w);
 
 // TFLite's Padding: SAME 0, VALID 1.
 Outcome read_padding(const AttrReader& reader, Attrs& attrs);

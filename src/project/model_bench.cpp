@@ -10,7 +10,7 @@ Result<ModelBench> bench_model(const ModelFile& model, const Board& board, const
   if (board.is_host())
     return fail(ErrorCode::unsupported, "the host has no instruction counter", board.id,
                 "name an emulated board: thimble boards");
-  THIMBLE_LET(const LoadedModel loaded, load_for_device(model, plan_options(board, deploy)));
+  THIMBLE_LET(const LoadedModel loaded, load_for_device(model, plan_options(board, deploy), deploy.streaming));
   const Plan& plan = loaded.plan;
   FirmwareSpec spec{.app = App::bench, .plan = plan, .form = deploy.form};
   THIMBLE_LET(const FirmwareImage image,

@@ -116,7 +116,7 @@ Result<EmittedModel> compile_model(const ModelFile& model, const Path& folder) {
 
 Result<FirmwareImage> build_model(const ModelFile& model, const Board& board, const DeployOptions& deploy,
                                   const Path& folder) {
-  THIMBLE_LET(LoadedModel loaded, load_for_device(model, plan_options(board, deploy)));
+  THIMBLE_LET(LoadedModel loaded, load_for_device(model, plan_options(board, deploy), deploy.streaming));
   return build_firmware({.app = App::tensor, .plan = std::move(loaded.plan), .form = deploy.form}, board, folder);
 }
 

@@ -4,6 +4,7 @@
 
 #include "formats/model_file.h"
 #include "graph/passes/prepare_for_device.h"
+#include "plan/stream_rows.h"
 
 namespace thimble {
 
@@ -31,10 +32,18 @@ Result<LoadedModel> load_model_file(const ModelFile& model) {
   return planned(model, std::move(imported), {});
 }
 
-Result<LoadedModel> load_for_device(const ModelFile& model, const PlanOptions& options) {
+Result<LoadedModel> load_for_device(const ModelFile& model, const PlanOptions& options, bool streaming) {
   THIMBLE_LET(ImportedModel imported, read_model_file(model));
   THIMBLE_LET(imported.graph, prepare_for_device(std::move(imported.graph)));
-  return planned(model, std::move(imported), options);
+  int64_t steps = 1;
+  if (streaming) {
+    THIMBLE_LET(StreamedGraph streamed, stream_rows(imported.graph));
+    imported.graph = std::move(streamed.graph);
+    steps = streamed.window_rows / streamed.new_rows;
+  }
+  THIMBLE_LET(LoadedModel loaded, planned(model, std::move(imported), options));
+  loaded.steps = steps;
+  return loaded;
 }
 
 double mean_instructions(const RunLog& log) {
@@ -50,21 +59,29 @@ Path firmware_cache(const std::string& model_hash, const Board& board, const Dep
                     : home && *home ? Path(home) / ".cache"
                                     : std::filesystem::temp_directory_path();
   return root / "thimble" /
-         fmt::format("{}-{}-{}{}-{}-{}", model_hash, board.id, name_of(deploy.optimize), deploy.flash_budget_bytes,
-                     deploy.form == ModelForm::compiled ? "compiled" : "bundle", name_of(app));
+         fmt::format("{}-{}-{}{}-{}{}-{}", model_hash, board.id, name_of(deploy.optimize), deploy.flash_budget_bytes,
+                     deploy.form == ModelForm::compiled ? "compiled" : "bundle", deploy.streaming ? "-streaming" : "",
+                     name_of(app));
 }
 
 Result<ModelRun> run_model(const ModelFile& model, const Board& board, const DeployOptions& deploy, const Path& input,
                            const Path& output, bool sequence, Progress& progress) {
-  THIMBLE_LET(const LoadedModel loaded, load_for_device(model, plan_options(board, deploy)));
+  THIMBLE_LET(const LoadedModel loaded, load_for_device(model, plan_options(board, deploy), deploy.streaming));
   THIMBLE_LET(const std::vector<uint8_t> bytes, read_bytes(input));
   THIMBLE_LET(const auto runner, make_runner({.app = App::tensor, .plan = loaded.plan, .form = deploy.form}, board,
                                              firmware_cache(loaded.hash, board, deploy, App::tensor)));
-  THIMBLE_LET(const RunLog log, runner->run_tensors(bytes, progress, sequence));
+  // A window's rows reach the streaming model in parts; its answer to the window is the one after the last part.
+  const bool parts = loaded.steps > 1;
+  THIMBLE_LET(const RunLog log, runner->run_tensors(bytes, progress, sequence || parts));
+  const size_t every = parts && !sequence ? static_cast<size_t>(loaded.steps) : 1;
+  if (log.tensors.size() % every != 0)
+    return fail(ErrorCode::usage, fmt::format("{} holds parts of windows, not whole ones", input.string()), "",
+                "with --sequence every part of a window gives an output");
   std::vector<uint8_t> outputs;
-  for (const TensorRun& run : log.tensors) outputs.insert(outputs.end(), run.outputs.begin(), run.outputs.end());
+  for (size_t i = every - 1; i < log.tensors.size(); i += every)
+    outputs.insert(outputs.end(), log.tensors[i].outputs.begin(), log.tensors[i].outputs.end());
   THIMBLE_TRY(write_bytes(output, outputs));
-  return ModelRun{static_cast<int64_t>(log.tensors.size()), static_cast<int64_t>(outputs.size()),
+  return ModelRun{static_cast<int64_t>(log.tensors.size() / every), static_cast<int64_t>(outputs.size()),
                   mean_instructions(log)};
 }
 

@@ -11,6 +11,7 @@ struct DeployOptions {
   Optimize optimize = Optimize::balanced;
   int64_t flash_budget_bytes = 0;  // 0: none given
   ModelForm form = ModelForm::compiled;
+  bool streaming = false;  // only the new rows of each window (plan/stream_rows.h)
 };
 PlanOptions plan_options(const Board& board, const DeployOptions& deploy);
 
@@ -18,14 +19,16 @@ struct LoadedModel {
   Graph graph;
   Plan plan;
   std::string hash;  // of the file
+  // Inferences that take a sample: with streaming, one for each part of a window's rows.
+  int64_t steps = 1;
 };
 
 // As it is in the file, planned with the portable kernels. Errors: not_found, bad_data, unsupported (naming op, layer
 // and remedy).
 Result<LoadedModel> load_model_file(const ModelFile& model);
 
-// As it runs on a device: graph/passes/prepare_for_device.
-Result<LoadedModel> load_for_device(const ModelFile& model, const PlanOptions& options = {});
+// As it runs on a device: graph/passes/prepare_for_device, then, if streaming, plan/stream_rows.
+Result<LoadedModel> load_for_device(const ModelFile& model, const PlanOptions& options = {}, bool streaming = false);
 
 // Builds firmware in a folder of its own under the user's cache, so that repeated runs compile nothing.
 Path firmware_cache(const std::string& model_hash, const Board& board, const DeployOptions& deploy, App app);
