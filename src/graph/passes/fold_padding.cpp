@@ -7,6 +7,12 @@ namespace thimble {
 
 namespace {
 
+// Kernels rely on it that every window reaches into the input, as it does where padding is "same".
+bool windows_reach_in(const Graph& graph, const Node& conv, const std::vector<int64_t>& paddings) {
+  const Shape& taps = graph[conv.inputs[static_cast<size_t>(conv.op->quantize->weights)]].type.shape;  // [_, h, w, _]
+  return paddings[2] < taps[1] && paddings[3] < taps[1] && paddings[4] < taps[2] && paddings[5] < taps[2];
+}
+
 // Into the node's only reader.
 bool fold(Graph& graph, size_t index) {
   const Node& node = graph.nodes[index];
@@ -20,7 +26,7 @@ bool fold(Graph& graph, size_t index) {
   if (!reader) return false;
   Node& conv = graph.nodes[*reader];
   if (!conv.op->traits.takes_padding || conv.inputs[0] != node.outputs[0] ||
-      conv.attrs.word("padding", "valid") != "valid")
+      conv.attrs.word("padding", "valid") != "valid" || !windows_reach_in(graph, conv, paddings))
     return false;
   conv.attrs.set("padding", "explicit").set("pad_top", paddings[2]).set("pad_bottom", paddings[3]);
   conv.attrs.set("pad_left", paddings[4]).set("pad_right", paddings[5]);
