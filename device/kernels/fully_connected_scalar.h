@@ -39,16 +39,22 @@ __attribute__((naked, noinline)) inline void add_row(const int8_t*, const uint8_
       THIMBLE_OUTPUT(w3, "a7")
   __asm volatile(
       "li a4, 0\n\tli a5, 0\n\tli a6, 0\n\tli a7, 0\n\t"
-      "add t3, a0, a2\n\tandi a2, a2, -8\n\tadd t2, a0, a2\n\tbeq a0, t2, 2f\n"
+      "add t3, a0, a2\n\tandi t2, a2, -8\n\tadd t2, t2, a0\n\tbeq a0, t2, 3f\n\t"
+      // 16 inputs a turn; where 8 are over, the first turn begins in its middle.
+      "andi t4, a2, 8\n\tbeqz t4, 1f\n\taddi a0, a0, -8\n\taddi a1, a1, -32\n\tj 2f\n"
       "1:\n\t" THIMBLE_INPUT("0", "0", "1", "2", "3") THIMBLE_INPUT("1", "4", "5", "6", "7")
           THIMBLE_INPUT("2", "8", "9", "10", "11") THIMBLE_INPUT("3", "12", "13", "14", "15")
               THIMBLE_INPUT("4", "16", "17", "18", "19") THIMBLE_INPUT("5", "20", "21", "22", "23")
                   THIMBLE_INPUT("6", "24", "25", "26", "27") THIMBLE_INPUT("7", "28", "29", "30", "31")
-      "addi a0, a0, 8\n\taddi a1, a1, 32\n\tbne a0, t2, 1b\n"
-      "2:\n\tbeq a0, t3, 4f\n"
-      "3:\n\t" THIMBLE_INPUT("0", "0", "1", "2", "3")
-      "addi a0, a0, 1\n\taddi a1, a1, 4\n\tbne a0, t3, 3b\n"
-      "4:\n\tsw a4, 0(a3)\n\tsw a5, 4(a3)\n\tsw a6, 8(a3)\n\tsw a7, 12(a3)\n\tret");
+      "2:\n\t" THIMBLE_INPUT("8", "32", "33", "34", "35") THIMBLE_INPUT("9", "36", "37", "38", "39")
+          THIMBLE_INPUT("10", "40", "41", "42", "43") THIMBLE_INPUT("11", "44", "45", "46", "47")
+              THIMBLE_INPUT("12", "48", "49", "50", "51") THIMBLE_INPUT("13", "52", "53", "54", "55")
+                  THIMBLE_INPUT("14", "56", "57", "58", "59") THIMBLE_INPUT("15", "60", "61", "62", "63")
+      "addi a0, a0, 16\n\taddi a1, a1, 64\n\tbne a0, t2, 1b\n"
+      "3:\n\tbeq a0, t3, 5f\n"
+      "4:\n\t" THIMBLE_INPUT("0", "0", "1", "2", "3")
+      "addi a0, a0, 1\n\taddi a1, a1, 4\n\tbne a0, t3, 4b\n"
+      "5:\n\tsw a4, 0(a3)\n\tsw a5, 4(a3)\n\tsw a6, 8(a3)\n\tsw a7, 12(a3)\n\tret");
 #undef THIMBLE_INPUT
 #undef THIMBLE_OUTPUT
 }

@@ -51,6 +51,7 @@ THIMBLE_OP_CASES(conv2d) {
       {"words_in_rows_dilated", {flows({1, 7, 8, 4}), constant({6, 2, 3, 4})}, window("same", 1, 1, 2, 2)},
       {"one_channel_5x5", {flows({1, 9, 9, 1}), constant({3, 5, 5, 1}), constant({3})}},
       {"many_taps", {flows({1, 4, 3, 40}), constant({9, 3, 3, 40}), constant({9})}, window("same", 1, 1, 1, 1)},
+      {"long_runs", {flows({1, 1, 5, 1100}), constant({3, 1, 1, 1100}), constant({3})}},
       {"negative_input",
        {flows({1, 5, 5, 4}, -6, 0), constant({7, 3, 3, 4}), constant({7})},
        window("same", 1, 1, 1, 1).set("activation", "relu6")},
