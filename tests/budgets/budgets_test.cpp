@@ -29,6 +29,8 @@ std::vector<Setting> settings() {
   std::vector<Setting> all;
   for (size_t i = 0; i < std::size(kOptimizeNames); ++i)
     all.push_back({"mps2-an386", std::string(kOptimizeNames[i]), {.optimize = static_cast<Optimize>(i)}});
+  for (const char* board : {"mps2-an500", "mps2-an385", "mps2-an385-m0plus", "riscv-virt"})
+    all.push_back({board, "balanced", {}});
   return all;
 }
 
@@ -81,7 +83,7 @@ class Budgets : public testing::TestWithParam<Setting> {
     if (!std::filesystem::exists(model_file("kws", ".tflite")))
       GTEST_SKIP() << "the reference models are not there: set THIMBLE_SHARED_DATA";
     board_ = load_board(GetParam().board).value();
-    for (const std::string& program : {board_.toolchain + "g++", std::string("qemu-system-arm")})
+    for (const std::string& program : {board_.toolchain + "g++", board_.runner.emulator})
       if (!find_program(program)) GTEST_SKIP() << program << " is not installed";
   }
   Board board_;
