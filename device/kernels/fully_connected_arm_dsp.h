@@ -4,6 +4,7 @@
 //   halves
 // is 256 * A + B, one with their low bytes is B, and A is what is left: one instruction less for four products than
 // widening both. 1.03 instructions per product and 13 per output; A must stay below 2^23.
+//   Where A may be larger (long): each output's weights in words of their own, 1.34 per product.
 //   Weights as int16 (wide): 0.85 per product and 12 per output.
 //   Limits: right shifts of 1 to 31, the whole range of int8 as activation, |sums| < 2^30.
 #pragma once
@@ -68,6 +69,33 @@ struct FullyConnectedGroups {
   "lsl r5, r5, #1\n" \
   "sub r6, r6, r7\n" \
   "asr r6, r6, #7\n" \
+  "lsl r7, r7, #1\n"
+#define THIMBLE_FULLY_CONNECTED_4_LONG \
+  "ldmia r1!, {r8-r11}\n" \
+  "ldr r12, [r0], #4\n" \
+  "sxtb16 r12, r12\n" \
+  "sxtb16 lr, r8\n" \
+  "smlad r4, lr, r12, r4\n" \
+  "sxtb16 lr, r9\n" \
+  "smlad r5, lr, r12, r5\n" \
+  "sxtb16 lr, r10\n" \
+  "smlad r6, lr, r12, r6\n" \
+  "sxtb16 lr, r11\n" \
+  "smlad r7, lr, r12, r7\n" \
+  "ldr r12, [r0, #-4]\n" \
+  "sxtb16 r12, r12, ror #8\n" \
+  "sxtb16 r8, r8, ror #8\n" \
+  "smlad r4, r8, r12, r4\n" \
+  "sxtb16 r9, r9, ror #8\n" \
+  "smlad r5, r9, r12, r5\n" \
+  "sxtb16 r10, r10, ror #8\n" \
+  "smlad r6, r10, r12, r6\n" \
+  "sxtb16 r11, r11, ror #8\n" \
+  "smlad r7, r11, r12, r7\n"
+#define THIMBLE_FULLY_CONNECTED_DOUBLE_LONG \
+  "lsl r4, r4, #1\n" \
+  "lsl r5, r5, #1\n" \
+  "lsl r6, r6, #1\n" \
   "lsl r7, r7, #1\n"
 #define THIMBLE_FULLY_CONNECTED_GROUPS(block, doubled) \
   asm( \
@@ -142,6 +170,9 @@ __attribute__((naked, noinline)) inline void fully_connected_groups(const FullyC
 __attribute__((naked, noinline)) inline void fully_connected_groups_wide(const FullyConnectedGroups*) {
   THIMBLE_FULLY_CONNECTED_GROUPS(THIMBLE_FULLY_CONNECTED_4_WIDE, "");
 }
+__attribute__((naked, noinline)) inline void fully_connected_groups_long(const FullyConnectedGroups*) {
+  THIMBLE_FULLY_CONNECTED_GROUPS(THIMBLE_FULLY_CONNECTED_4_LONG, THIMBLE_FULLY_CONNECTED_DOUBLE_LONG);
+}
 #else
 // sum + the products of a word's halves with two inputs, wrapping as the DSP instruction does.
 inline uint32_t add_two_products(uint32_t sum, int32_t weights, int32_t x0, int32_t x1) {
@@ -152,38 +183,55 @@ inline int32_t low_bytes(int32_t word) {
   return static_cast<int32_t>(low | static_cast<uint32_t>(static_cast<int8_t>(word >> 16)) << 16);
 }
 
-// The sums of one group, doubled.
-template <bool kWide>
-inline void group_sums(const int8_t* x, const int8_t* end, const int32_t*& w, uint32_t* sums) {
-  for (; x != end; x += 4, w += kWide ? 8 : 4)
-    for (int32_t half = 0; half < 2; ++half) {
-      const int32_t x0 = x[half], x1 = x[half + 2];
-      for (int32_t i = 0; i < 4; ++i) {
-        const int32_t word = kWide ? w[4 * half + i] : w[2 * half + i / 2];
-        sums[i] = add_two_products(sums[i], kWide || i % 2 == 0 ? word : low_bytes(word), x0, x1);
-      }
+enum class FullyConnectedPacking { narrow, wide, separate };
+
+// Adds the products of one block of four inputs to the sums of a group; gives the next block's weights.
+template <FullyConnectedPacking kPacking>
+inline const int32_t* add_block(const int8_t* x, const int32_t* w, uint32_t* sums) {
+  for (int32_t half = 0; half < 2; ++half)
+    for (int32_t i = 0; i < 4; ++i) {
+      int32_t word = 0;
+      if (kPacking == FullyConnectedPacking::wide)
+        word = w[4 * half + i];
+      else if (kPacking == FullyConnectedPacking::separate)
+        word = low_bytes(w[i] >> (8 * half));
+      else
+        word = i % 2 == 0 ? w[2 * half + i / 2] : low_bytes(w[2 * half + i / 2]);
+      sums[i] = add_two_products(sums[i], word, x[half], x[half + 2]);
     }
+  return w + (kPacking == FullyConnectedPacking::wide ? 8 : 4);
 }
 
-template <bool kWide>
+template <FullyConnectedPacking kPacking>
 inline void fully_connected_groups_of(const FullyConnectedGroups* g) {
   const int32_t *w = g->packed, *scaling = g->scaling;
   for (int8_t* y = g->output; y != g->output_end; y += 4) {
     uint32_t sums[4];
     for (uint32_t& sum : sums) sum = static_cast<uint32_t>(*w++);
-    group_sums<kWide>(g->x, g->end_4, w, sums);
-    if (g->end_tail != g->end_4) group_sums<kWide>(g->tail, g->end_tail, w, sums);
+    for (const int8_t* x = g->x; x != g->end_4; x += 4) w = add_block<kPacking>(x, w, sums);
+    if (g->end_tail != g->end_4) w = add_block<kPacking>(g->tail, w, sums);
     for (int32_t i = 0; i < 4; ++i, scaling += 2) {
-      int32_t sum = static_cast<int32_t>(sums[i]) >> 1;
-      if (!kWide) sum = i % 2 ? static_cast<int32_t>(sums[i]) : static_cast<int32_t>(sums[i] - sums[i + 1]) >> 8;
-      y[i] = static_cast<int8_t>(clamp(requantize_right(2 * sum, scaling[0], scaling[1]) + g->zero_point, -128, 127));
+      int32_t doubled = static_cast<int32_t>(sums[i]);
+      if (kPacking == FullyConnectedPacking::narrow && i % 2 == 0)
+        doubled = static_cast<int32_t>(sums[i] - sums[i + 1]) >> 7;
+      else if (kPacking != FullyConnectedPacking::wide)
+        doubled *= 2;
+      const int32_t value = requantize_right(doubled, scaling[0], scaling[1]) + g->zero_point;
+      y[i] = static_cast<int8_t>(clamp(value, -128, 127));
     }
     scaling += g->next_scaling / static_cast<int32_t>(sizeof(int32_t));
   }
 }
 
-inline void fully_connected_groups(const FullyConnectedGroups* g) { fully_connected_groups_of<false>(g); }
-inline void fully_connected_groups_wide(const FullyConnectedGroups* g) { fully_connected_groups_of<true>(g); }
+inline void fully_connected_groups(const FullyConnectedGroups* g) {
+  fully_connected_groups_of<FullyConnectedPacking::narrow>(g);
+}
+inline void fully_connected_groups_wide(const FullyConnectedGroups* g) {
+  fully_connected_groups_of<FullyConnectedPacking::wide>(g);
+}
+inline void fully_connected_groups_long(const FullyConnectedGroups* g) {
+  fully_connected_groups_of<FullyConnectedPacking::separate>(g);
+}
 #endif
 
 // Outputs that fill no group. weights: of each its bias, then int8 weights, in whole words.
@@ -237,6 +285,12 @@ inline void fully_connected_s8_arm_dsp(const FullyConnectedArmDspParams& p, cons
 inline void fully_connected_s8_arm_dsp_wide(const FullyConnectedArmDspParams& p, const int8_t* input,
                                             const int32_t* packed, const int32_t* scaling, int8_t* output) {
   fully_connected_arm_dsp(p, 8, input, packed, scaling, output, fully_connected_groups_wide);
+}
+
+// The same with words of the weights of one output: four words a block, of a, b, c, d.
+inline void fully_connected_s8_arm_dsp_long(const FullyConnectedArmDspParams& p, const int8_t* input,
+                                            const int32_t* packed, const int32_t* scaling, int8_t* output) {
+  fully_connected_arm_dsp(p, 4, input, packed, scaling, output, fully_connected_groups_long);
 }
 
 }  // namespace device

@@ -38,13 +38,17 @@ struct Layer {
   }
 };
 
-bool fits(const Layer& layer, bool wide) {
+// Two outputs' weights in a half word, weights as int16, or each output's by themselves.
+enum class Packing { narrow, wide, separate };
+
+bool fits(const Layer& layer, Packing packing) {
   const FullyConnectedIntegerParams& p = layer.params;
   if (p.activation_min != -128 || p.activation_max != 127) return false;
   for (int64_t o = 0; o < p.outputs; ++o) {
     const auto at = static_cast<size_t>(o);
     if (layer.shift[at] >= 0 && layer.multiplier[at] != 0) return false;
-    const bool above = !wide && o % 2 == 0 && o < p.outputs / 4 * 4;  // shares words, in the upper byte
+    const bool above =
+        packing == Packing::narrow && o % 2 == 0 && o < p.outputs / 4 * 4;  // shares words, in the upper byte
     if (layer.largest_sum(o) >= int64_t{1} << (above ? 23 : 30)) return false;
     for (int64_t i = 0; above && i < p.inputs; ++i)
       if (layer.weight(o, i) == -128 && layer.weight(o + 1, i) < 0) return false;
@@ -52,36 +56,49 @@ bool fits(const Layer& layer, bool wide) {
   return true;
 }
 
+// Four weights of one output.
+int32_t bytes_of(const Layer& layer, int64_t output, int64_t input) {
+  uint32_t word = 0;
+  for (int64_t k = 0; k < 4; ++k) word |= uint32_t{static_cast<uint8_t>(layer.weight(output, input + k))} << (8 * k);
+  return static_cast<int32_t>(word);
+}
+
 int32_t halves(int64_t low, int64_t high) {
   return static_cast<int32_t>(static_cast<uint16_t>(low) | static_cast<uint32_t>(static_cast<uint16_t>(high)) << 16);
 }
 
-void pack_group(const Layer& layer, int64_t o, bool wide, std::vector<int32_t>& words) {
+void pack_words(const Layer& layer, int64_t o, int64_t i, Packing packing, std::vector<int32_t>& words) {
+  if (packing == Packing::separate) {
+    for (int64_t output = o; output < o + 4; ++output) words.push_back(bytes_of(layer, output, i));
+    return;
+  }
+  const bool wide = packing == Packing::wide;
   const auto value = [&](int64_t output, int64_t input) {
     return wide ? 2 * layer.weight(output, input) : 256 * layer.weight(output, input) + layer.weight(output + 1, input);
   };
-  for (int64_t i = 0; i < 4; ++i) {
-    const int64_t above = i % 2 == 0 ? 256 * layer.bias_of(o + i) + layer.bias_of(o + i + 1) : layer.bias_of(o + i);
-    words.push_back(static_cast<int32_t>(static_cast<uint32_t>(wide ? 2 * layer.bias_of(o + i) : above)));
-  }
-  for (int64_t i = 0; i < layer.params.inputs; i += 4)
-    for (int64_t half = 0; half < 2; ++half)
-      for (int64_t output = o; output < o + 4; output += wide ? 1 : 2)
-        words.push_back(halves(value(output, i + half), value(output, i + half + 2)));
+  for (int64_t half = 0; half < 2; ++half)
+    for (int64_t output = o; output < o + 4; output += wide ? 1 : 2)
+      words.push_back(halves(value(output, i + half), value(output, i + half + 2)));
 }
 
-Tensor pack(const Layer& layer, bool wide) {
+void pack_group(const Layer& layer, int64_t o, Packing packing, std::vector<int32_t>& words) {
+  for (int64_t i = 0; i < 4; ++i) {
+    int64_t start = layer.bias_of(o + i);
+    if (packing == Packing::wide) start *= 2;
+    if (packing == Packing::narrow && i % 2 == 0) start = 256 * start + layer.bias_of(o + i + 1);
+    words.push_back(static_cast<int32_t>(static_cast<uint32_t>(start)));
+  }
+  for (int64_t i = 0; i < layer.params.inputs; i += 4) pack_words(layer, o, i, packing, words);
+}
+
+Tensor pack(const Layer& layer, Packing packing) {
   const FullyConnectedIntegerParams& p = layer.params;
   std::vector<int32_t> words;
   int64_t o = 0;
-  for (; o + 4 <= p.outputs; o += 4) pack_group(layer, o, wide, words);
+  for (; o + 4 <= p.outputs; o += 4) pack_group(layer, o, packing, words);
   for (; o < p.outputs; ++o) {
     words.push_back(layer.bias[static_cast<size_t>(o)]);
-    for (int64_t i = 0; i < p.inputs; i += 4) {
-      uint32_t word = 0;
-      for (int64_t k = 0; k < 4; ++k) word |= uint32_t{static_cast<uint8_t>(layer.weight(o, i + k))} << (8 * k);
-      words.push_back(static_cast<int32_t>(word));
-    }
+    for (int64_t i = 0; i < p.inputs; i += 4) words.push_back(bytes_of(layer, o, i));
   }
   return Tensor::from<int32_t>({static_cast<int64_t>(words.size())}, words);
 }
@@ -102,8 +119,12 @@ Tensor scaling_of(const Layer& layer) {
   return Tensor::from<int32_t>({static_cast<int64_t>(pairs.size())}, pairs);
 }
 
-int64_t instructions_of(const FullyConnectedIntegerParams& p, bool wide) {
-  const int64_t block = wide ? 13 : 16, blocks_16 = p.inputs / 16, blocks_4 = (p.inputs + 3) / 4 - 4 * blocks_16;
+int64_t instructions_of(const FullyConnectedIntegerParams& p, Packing packing) {
+  const bool wide = packing == Packing::wide;
+  const int64_t block = wide                         ? 13
+                        : packing == Packing::narrow ? 16
+                                                     : 21,
+                blocks_16 = p.inputs / 16, blocks_4 = (p.inputs + 3) / 4 - 4 * blocks_16;
   const int64_t group = (wide ? 48 : 54) + blocks_16 * (4 * block + 2) + blocks_4 * (block + 2);
   return p.rows * (60 + p.outputs / 4 * group + p.outputs % 4 * (30 + 5 * int64_t{p.inputs}));
 }
@@ -112,16 +133,19 @@ int64_t instructions_of(const FullyConnectedIntegerParams& p, bool wide) {
 
 std::optional<KernelCall> fully_connected_arm_dsp(const KernelForm& form, const KernelCall& portable) {
   const Layer layer(portable);
-  const bool wide = form.wide_weights;
-  if (!fits(layer, wide)) return {};
+  Packing packing = form.wide_weights ? Packing::wide : Packing::narrow;
+  if (packing == Packing::narrow && !fits(layer, packing)) packing = Packing::separate;
+  if (!fits(layer, packing)) return {};
   const FullyConnectedIntegerParams& p = layer.params;
   Tensor scaling = scaling_of(layer);
-  auto call = KernelCall::make(wide ? "fully_connected_s8_arm_dsp_wide" : "fully_connected_s8_arm_dsp",
+  auto call = KernelCall::make(fmt::format("fully_connected_s8_arm_dsp{}", packing == Packing::wide       ? "_wide"
+                                                                           : packing == Packing::separate ? "_long"
+                                                                                                          : ""),
                                FullyConnectedArmDspParams{p.rows, p.inputs, p.outputs,
                                                           scaling.size() != 8 || p.outputs == 4, p.output_zero_point});
-  call.operand(portable.operands[0]).operand(pack(layer, wide)).operand(std::move(scaling));
+  call.operand(portable.operands[0]).operand(pack(layer, packing)).operand(std::move(scaling));
   call.operand(portable.operands[5]);
-  call.instructions = instructions_of(p, wide);
+  call.instructions = instructions_of(p, packing);
   return call;
 }
 

@@ -16,6 +16,7 @@ THIMBLE_OP_CASES(fully_connected) {
       {"groups_and_rest", {flows({2, 37}), constant({11, 37}), constant({11})}},
       {"less_than_a_block", {flows({3, 3}), constant({8, 3}), constant({8}, -3, 3)}},
       {"long_sums", {flows({1, 200}), constant({8, 200}), constant({8})}},
+      {"sums_of_25_bits", {flows({1, 1603}), constant({6, 1603}), constant({6})}},
       {"zero_points_at_the_ends",
        {flows({2, 32}, 0, 2), constant({4, 32}), constant({4}, -9, 9)},
        Attrs().set("activation", "relu")},
