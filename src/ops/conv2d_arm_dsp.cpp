@@ -96,7 +96,8 @@ class Packer {
                .activation_max = from_.activation_max,
                .rounding = compact_ ? from_.output_zero_point : ties_away()};
     // Without taps besides its own each pixel is the next: one row.
-    if (from_.kernel_h * from_.kernel_w * from_.stride_h * from_.stride_w == 1) {
+    if (from_.kernel_h * from_.kernel_w * from_.stride_h * from_.stride_w == 1 && from_.output_h == from_.input_h &&
+        from_.output_w == from_.input_w) {
       params_.input_w = params_.output_w = from_.batches * from_.output_h * from_.output_w;
       params_.batches = params_.input_h = params_.output_h = 1;
     }

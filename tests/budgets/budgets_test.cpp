@@ -29,7 +29,7 @@ std::vector<Setting> settings() {
   std::vector<Setting> all;
   for (size_t i = 0; i < std::size(kOptimizeNames); ++i)
     all.push_back({"mps2-an386", std::string(kOptimizeNames[i]), {.optimize = static_cast<Optimize>(i)}});
-  for (const char* board : {"mps2-an500", "mps2-an385", "mps2-an385-m0plus", "riscv-virt"})
+  for (const char* board : {"mps2-an500", "mps2-an385", "mps2-an385-m0plus", "riscv-virt", "mps3-an547"})
     all.push_back({board, "balanced", {}});
   return all;
 }
