@@ -54,6 +54,8 @@ struct MveDepthwise {
   uint32_t lanes[kMveLanes];          // offsets of outputs
 };
 
+static_assert(sizeof(MveDepthwise) == 68, "the loops below know where its fields lie");
+
 // r1 packed weights, r12 the struct, q2 addresses of words. q4 is -1 where a value below 0 is going to be divided: ties
 // round away from zero (mve.h).
 #define THIMBLE_MVE_DEPTHWISE(weights, sums) \

@@ -1,11 +1,11 @@
 // Rows of int8 inputs times int8 filters on cores with MVE: fully connected layers, pointwise convolutions, and other
 // convolutions of patches that were gathered before.
 //
-// Packing of weights (src/ops/linear_arm_mve.cpp): filters go in fours, of which first 0 and 2, then 1 and 3: for every
+// Packing of weights (src/ops/arm_mve.cpp): filters go in fours, of which first 0 and 2, then 1 and 3: for every
 // 16 inputs 16 weights of the one, then 16 of the other, zeros behind the last. Constants, 12 int32 for four filters:
 // bias of filters 0, 2, 1, 3; multiplier of 0 ... 3; shift of 0 ... 3, which is 0 or less.
 // Register block: 3 rows x 2 filters, 12 instructions for 96 products; the last inputs come by tail predication. About
-// 5 instructions more per output.
+// 5 instructions more per output. Up to 16 inputs: 65 instructions for 3 rows x 4 filters in all.
 #pragma once
 #include "device/kernels/fully_connected.h"
 #include "device/kernels/mve.h"
@@ -33,6 +33,8 @@ struct MveProduct {
 };
 
 #if defined(__ARM_FEATURE_MVE)
+
+static_assert(sizeof(MveProduct) == 52, "the loops below know where its fields lie");
 
 // GCC 12 keeps the sums of these loops in memory. Two filters times three rows, then the next two: sums of filters 0
 // and 2 go to lanes 0 and 2 of q3, q4 and q5, those of 1 and 3 to the others. r7 weights, r9 constants, r11 the
