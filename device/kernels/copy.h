@@ -12,6 +12,11 @@ inline void copy_bytes(const CopyBytesParams& p, const void* input, void* output
   __builtin_memcpy(output, input, static_cast<uint32_t>(p.bytes));
 }
 
+// The same where they may overlap.
+inline void move_bytes(const CopyBytesParams& p, const void* input, void* output) {
+  __builtin_memmove(output, input, static_cast<uint32_t>(p.bytes));
+}
+
 THIMBLE_PARAMS(SlideBytesParams, kept, added);
 
 // state [kept + added]: its last `kept` bytes move to its begin, input [added] follows them.

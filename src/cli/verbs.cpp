@@ -24,6 +24,9 @@ void add_deploy_options(CLI::App* verb, DeployOptions& deploy) {
                  "on a board: compute only what the new rows (frames in time) of each window change");
   verb->add_option("--flash", deploy.flash_budget_bytes, "on a board: bytes of flash that may be spent for speed")
       ->check(CLI::PositiveNumber);
+  verb->add_option("--ram", deploy.ram_budget_bytes,
+                   "on a board: bytes of RAM that the model may take (arena and state), at the price of more calls")
+      ->check(CLI::PositiveNumber);
 }
 
 void add_nhwc(CLI::App& verb, bool& nhwc) {

@@ -22,6 +22,7 @@ std::string upper(std::string text) {
 // The source file in the order in which it is written.
 struct Source {
   std::set<std::string> headers;
+  std::map<std::pair<std::string, std::string>, std::string> params;  // by kernel and values
   std::string constants;
   std::string reset;
   std::string invoke;
@@ -60,9 +61,11 @@ Outcome emit_call(const KernelCall& call, const std::string& params_name, std::s
                   Source& source, std::string& body) {
   THIMBLE_LET(const KernelInfo* kernel, checked_kernel(call, arguments.size()));
   source.headers.emplace(kernel->header);
-  source.constants +=
-      fmt::format("constexpr ParamsOf<&{}> {} = {{{}}};\n", call.kernel, params_name, named_params(call));
-  body += fmt::format("  {}({}", call.kernel, params_name);
+  const std::string values = named_params(call);
+  const auto [name, is_new] = source.params.try_emplace({call.kernel, values}, params_name);
+  if (is_new)
+    source.constants += fmt::format("constexpr ParamsOf<&{}> {} = {{{}}};\n", call.kernel, params_name, values);
+  body += fmt::format("  {}({}", call.kernel, name->second);
   for (const std::string& argument : arguments) body += ", " + argument;
   body += fmt::format(");  // {}\n", call.layer);
   return {};

@@ -18,8 +18,15 @@ struct ScratchBytes {
   int64_t bytes = 0;
 };
 
-// A value of the graph (input or output), constant data made for this call, or scratch memory that lives during it.
-using Operand = std::variant<ValueId, Tensor, ScratchBytes>;
+// Bytes within the memory of a value: rows of it, where a plan makes it in bands.
+struct ValuePart {
+  ValueId value = kNoValue;
+  int64_t offset = 0, bytes = 0;
+};
+
+// A value of the graph (input or output), constant data made for this call, scratch memory that lives during it, or,
+// in plans only, a part of a value.
+using Operand = std::variant<ValueId, Tensor, ScratchBytes, ValuePart>;
 
 // Which kernels a lowering may choose from, and what they may spend.
 struct KernelForm {

@@ -177,12 +177,16 @@ using ChannelsFn = std::function<ChannelFlow(const Graph&, const Node&)>;
 inline ChannelFlow mixed_channels(const Graph&, const Node&) { return ChannelFlow::mixed; }
 inline ChannelFlow separate_channels(const Graph&, const Node&) { return ChannelFlow::separate; }
 
-// How an op's output rows (axis 1 of [1, rows, ...]) follow from those of its inputs: row r from the taps r * stride,
-// r * stride + dilation, ... of each, all inside the input.
+// How an op's output rows (axis 1 of [1, rows, ...]) follow from those of its inputs: row r from the taps r * stride -
+// padding, r * stride - padding + dilation, ... of each, those outside the input left out.
 struct RowWindow {
-  int64_t taps = 1, stride = 1, dilation = 1;
+  int64_t taps = 1, stride = 1, dilation = 1, padding = 0;
+  bool inside = true;  // no row's taps lie outside the input
   int64_t span() const { return (taps - 1) * dilation + 1; }
 };
+// Attributes that a planner gives a node of which only some rows are to be made: how many, and the padding above the
+// first of the input's rows that are there. The lowerings of ops with OpTraits::rows mind them.
+inline constexpr std::string_view kBandRows = "band_rows", kBandPadding = "band_padding";
 // Of a node whose shapes are right; none where it is not so.
 using RowsFn = std::function<std::optional<RowWindow>(const Graph&, const Node&)>;
 // Each row by itself, where the inputs that flow have the output's shape.

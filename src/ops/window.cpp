@@ -62,18 +62,24 @@ Result<Window> make_window(const Attrs& attrs, const Shape& input, int64_t taps_
     columns.before = attrs.integer("pad_left"), columns.after = attrs.integer("pad_right");
   }
   Window window;
+  const bool band = attrs.has(kBandRows);  // its rows are those that its window needs, whatever the padding
+  if (band) rows.same = true;
   THIMBLE_LET(window.h, make_axis("height", rows, input[1], taps_h, attrs.integer("stride_h", 1),
                                   attrs.integer("dilation_h", 1)));
   THIMBLE_LET(window.w, make_axis("width", columns, input[2], taps_w, attrs.integer("stride_w", 1),
                                   attrs.integer("dilation_w", 1)));
+  if (band) {
+    window.h.output = attrs.integer(kBandRows);
+    window.h.padding = attrs.integer(kBandPadding);
+  }
   return window;
 }
 
 std::optional<RowWindow> window_rows(const Graph& graph, const Node& node, int64_t taps_h, int64_t taps_w) {
   const auto window = make_window(node.attrs, graph[node.inputs[0]].type.shape, taps_h, taps_w);
-  if (!window || window->h.padding > 0) return {};
-  const RowWindow rows{window->h.taps, window->h.stride, window->h.dilation};
-  if ((window->h.output - 1) * rows.stride + rows.span() > window->h.input) return {};
+  if (!window) return {};
+  RowWindow rows{window->h.taps, window->h.stride, window->h.dilation, window->h.padding};
+  rows.inside = rows.padding == 0 && (window->h.output - 1) * rows.stride + rows.span() <= window->h.input;
   return rows;
 }
 

@@ -23,7 +23,7 @@ struct Window {
 // taps outside [1, 2^20], an unknown padding, or a window that does not fit ("valid").
 Result<Window> make_window(const Attrs& attrs, const Shape& input, int64_t taps_h, int64_t taps_w);
 
-// The rows of a node with such a window of taps_h rows over its input 0; none where rows are padded.
+// The rows of a node with such a window of taps_h rows over its input 0.
 std::optional<RowWindow> window_rows(const Graph& graph, const Node& node, int64_t taps_h, int64_t taps_w);
 
 // TFLite's Padding: SAME 0, VALID 1.

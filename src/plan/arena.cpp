@@ -24,7 +24,7 @@ int64_t height(std::span<const ArenaBlock> blocks, std::span<const int64_t> offs
 // What a block adds to the bytes in use at a step. An input adds what it must have beyond its output, wherever the two
 // lie: together they take max(output, input + distance) at least.
 int64_t share_of(const ArenaBlock& block, const ArenaBlock* output, int64_t distance, int step) {
-  if (!output || step != block.last) return block.bytes;
+  if (!output || step < output->first || step > output->last) return block.bytes;
   return std::max<int64_t>(0, block.bytes + distance - output->bytes);
 }
 
@@ -296,27 +296,48 @@ Solution solve(std::span<const ArenaBlock> blocks, std::span<const ArenaOverlap>
   return solution;
 }
 
+// Exact overlaps are blocks put together, which may be too much of a good thing: others may then find no room. So they
+// are taken apart, or put together again, one by one, as long as that helps.
+Solution solve_with_exact(std::span<const ArenaBlock> blocks, std::span<const ArenaOverlap> overlaps,
+                          int64_t lower_bound, int64_t effort) {
+  constexpr int64_t kLessEffort = 20;
+  std::vector<bool> used(overlaps.size(), true);
+  const auto solve_used = [&](int64_t spent) {
+    std::vector<ArenaOverlap> some;
+    for (size_t i = 0; i < overlaps.size(); ++i)
+      if (used[i]) some.push_back(overlaps[i]);
+    return solve(blocks, some, lower_bound, spent);
+  };
+  Solution best = solve_used(effort);
+  bool better = true, all = true;
+  while (better && best.height > lower_bound) {
+    better = false;
+    for (size_t i = 0; i < overlaps.size() && best.height > lower_bound; ++i) {
+      if (!overlaps[i].exact) continue;
+      all = false;
+      used[i] = !used[i];
+      Solution other = solve_used(effort / kLessEffort);
+      if (other.height < best.height)
+        best = std::move(other), better = true;
+      else
+        used[i] = !used[i];
+    }
+  }
+  if (best.height > lower_bound && !all) best.smallest = false;
+  return best;
+}
+
 }  // namespace
 
 ArenaLayout place_in_arena(std::span<const ArenaBlock> blocks, std::span<const ArenaOverlap> overlaps, int64_t effort) {
   if (blocks.empty()) return {.smallest = true};
   std::vector<ArenaBlock> units(blocks.begin(), blocks.end());
   for (ArenaBlock& block : units) block.bytes = in_units(block.bytes);
-  std::vector<ArenaOverlap> all, without_exact;
-  for (ArenaOverlap overlap : overlaps) {
-    overlap.distance = std::min(in_units(overlap.distance), units[overlap.output].bytes);
-    all.push_back(overlap);
-    if (!overlap.exact) without_exact.push_back(overlap);
-  }
-  const int64_t lower_bound = std::ranges::max(Items(units, all).load_per_step());
+  std::vector<ArenaOverlap> rules(overlaps.begin(), overlaps.end());
+  for (ArenaOverlap& rule : rules) rule.distance = std::min(in_units(rule.distance), units[rule.output].bytes);
+  const int64_t lower_bound = std::ranges::max(Items(units, rules).load_per_step());
   if (blocks.size() > kMostSearched) effort = 0;
-  Solution best = solve(units, all, lower_bound, effort);
-  if (without_exact.size() < all.size() && best.height > lower_bound) {
-    // Blocks that need not begin at the same place may fit better apart; some together and some apart is not tried.
-    Solution apart = solve(units, without_exact, lower_bound, effort);
-    if (apart.height < best.height) best = std::move(apart);
-    best.smallest = best.height == lower_bound;
-  }
+  Solution best = solve_with_exact(units, rules, lower_bound, effort);
   ArenaLayout layout{.offsets = std::move(best.offsets),
                      .bytes = best.height * kArenaAlignment,
                      .lower_bound = lower_bound * kArenaAlignment,
@@ -330,7 +351,7 @@ bool is_valid_layout(std::span<const ArenaBlock> blocks, std::span<const ArenaOv
   if (blocks.size() != offsets.size()) return false;
   const auto allowed = [&](size_t i, size_t j) {
     return std::ranges::any_of(overlaps, [&](const ArenaOverlap& overlap) {
-      if (overlap.input != i || overlap.output != j || blocks[i].last != blocks[j].first) return false;
+      if (overlap.input != i || overlap.output != j) return false;
       return offsets[j] + overlap.distance <= offsets[i] && (!overlap.exact || offsets[i] == offsets[j]);
     });
   };

@@ -14,8 +14,8 @@ struct ArenaBlock {
 };
 
 // A step's input, whose last step it is, and its output, whose first it is: they may share bytes when the output begins
-// `distance` bytes before the input or further below, or, if `exact`, where the input does. A step has one such pair at
-// most, and a block is the input of one and the output of one.
+// `distance` bytes before the input or further below, or, if `exact`, where the input does. Several steps together may
+// have such a pair too, which both live in all of them. In a step a block is in one pair at most.
 struct ArenaOverlap {
   size_t input = 0, output = 0;  // blocks
   int64_t distance = 0;

@@ -1,6 +1,7 @@
 // A plan as the bytes of a bundle.
 #include <bit>
 #include <cstring>
+#include <map>
 
 #include "device/base/crc32.h"
 #include "device/base/params.h"
@@ -60,8 +61,11 @@ std::vector<uint8_t> write_bundle(const Plan& plan) {
       operands.push_back(ref.constant ? device::kConstantOperand | ref.offset : ref.offset);
     next += static_cast<uint32_t>(planned.refs.size() * sizeof(uint32_t));
   }
+  std::map<std::vector<int32_t>, uint32_t> params_at;  // equal ones are stored once: bands of rows have many
   for (size_t c = 0; c < calls.size(); ++c) {
-    calls[c].params_offset = next;
+    const auto [known, is_new] = params_at.try_emplace(plan.calls[c].call.params, next);
+    calls[c].params_offset = known->second;
+    if (!is_new) continue;
     params.insert(params.end(), plan.calls[c].call.params.begin(), plan.calls[c].call.params.end());
     next += static_cast<uint32_t>(plan.calls[c].call.params.size() * sizeof(int32_t));
   }

@@ -22,19 +22,6 @@ Result<std::vector<KernelCall>> copy_of_state(const Graph& graph, const Node& no
   return std::vector{std::move(call)};
 }
 
-Result<LoweredNode> lower(const Graph& graph, const Node& node, const KernelForm& form) {
-  LoweredNode lowered{.form = form};
-  THIMBLE_LET(lowered.calls, node.op->traits.alias ? copy_of_state(graph, node) : lower_node({graph, node, form}));
-  for (KernelCall& call : lowered.calls) {
-    call.layer = node.name;
-    lowered.instructions += call.instructions;
-    for (const Operand& operand : call.operands)
-      if (const auto* tensor = std::get_if<Tensor>(&operand))
-        lowered.constant_bytes += static_cast<int64_t>(tensor->bytes.size());
-  }
-  return lowered;
-}
-
 // A node's wider form, and what it saves for each byte.
 struct Upgrade {
   size_t node = 0;
@@ -50,7 +37,7 @@ Result<std::vector<Upgrade>> upgrades_of(const Graph& graph, const std::vector<L
     if (nodes[n].instructions == 0) continue;
     KernelForm form = nodes[n].form;
     form.wide_weights = true;
-    THIMBLE_LET(LoweredNode wide, lower(graph, graph.nodes[n], form));
+    THIMBLE_LET(LoweredNode wide, lower_in_form(graph, graph.nodes[n], form));
     const int64_t bytes = wide.constant_bytes - nodes[n].constant_bytes;
     const int64_t saved = nodes[n].instructions - wide.instructions;
     if (bytes <= 0 || saved <= 0) continue;
@@ -67,6 +54,19 @@ double least_gain(const PlanOptions& options) {
 
 }  // namespace
 
+Result<LoweredNode> lower_in_form(const Graph& graph, const Node& node, const KernelForm& form) {
+  LoweredNode lowered{.form = form};
+  THIMBLE_LET(lowered.calls, node.op->traits.alias ? copy_of_state(graph, node) : lower_node({graph, node, form}));
+  for (KernelCall& call : lowered.calls) {
+    call.layer = node.name;
+    lowered.instructions += call.instructions;
+    for (const Operand& operand : call.operands)
+      if (const auto* tensor = std::get_if<Tensor>(&operand))
+        lowered.constant_bytes += static_cast<int64_t>(tensor->bytes.size());
+  }
+  return lowered;
+}
+
 bool shares_memory(const Graph& graph, const Node& node) {
   return node.op->traits.alias && !graph[node.inputs[0]].initial;
 }
@@ -81,7 +81,7 @@ Result<std::vector<LoweredNode>> choose_forms(const Graph& graph, const PlanOpti
       return fail(ErrorCode::unsupported,
                   fmt::format("{} has no device kernel: {}", node.op->name, node.op->lower.reason()), node.name,
                   "fold or quantise the model first, or replace this layer; `thimble ops` lists what runs on a device");
-    THIMBLE_LET(nodes[n], lower(graph, node, {.isa = options.isa}));
+    THIMBLE_LET(nodes[n], lower_in_form(graph, node, {.isa = options.isa}));
     constant_bytes += nodes[n].constant_bytes;
   }
   if (options.optimize == Optimize::flash || options.isa == "portable") return nodes;

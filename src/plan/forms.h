@@ -20,6 +20,9 @@ struct LoweredNode {
 // device kernel, naming the layer and the remedy).
 Result<std::vector<LoweredNode>> choose_forms(const Graph& graph, const PlanOptions& options);
 
+// A node in a form, or the nearest that it has. Errors: those of its lowering.
+Result<LoweredNode> lower_in_form(const Graph& graph, const Node& node, const KernelForm& form);
+
 // The output is the input's bytes under another shape: no kernel call. An alias of state is a copy, as the state may
 // change while the alias is still read.
 bool shares_memory(const Graph& graph, const Node& node);

@@ -9,6 +9,7 @@
 #include "graph/kernel_table.h"
 #include "graph/op_spec.h"
 #include "plan/arena.h"
+#include "plan/band_search.h"
 #include "plan/forms.h"
 
 namespace thimble {
@@ -39,6 +40,18 @@ struct LoweredGraph {
   std::vector<KernelCall> calls;
   std::vector<size_t> node_of_call;
   std::vector<size_t> calls_of_node;  // count
+  // Groups of nodes made in bands, and the calls of each.
+  struct Bands {
+    BandSchedule schedule;
+    int first_call = 0, last_call = 0;
+  };
+  std::vector<Bands> bands;
+  void add(std::vector<KernelCall> more, size_t node) {
+    for (KernelCall& call : more) {
+      calls.push_back(std::move(call));
+      node_of_call.push_back(node);
+    }
+  }
 };
 
 Outcome check_against_kernel(const KernelCall& call) {
@@ -53,17 +66,25 @@ Outcome check_against_kernel(const KernelCall& call) {
   return {};
 }
 
-Result<LoweredGraph> lower_nodes(const Graph& graph, const PlanOptions& options) {
-  THIMBLE_LET(std::vector<LoweredNode> nodes, choose_forms(graph, options));
+// groups: in order.
+Result<LoweredGraph> lower_nodes(const Graph& graph, const std::vector<LoweredNode>& nodes,
+                                 std::span<const BandSchedule> groups) {
   LoweredGraph lowered;
+  auto group = groups.begin();
   for (size_t n = 0; n < nodes.size(); ++n) {
-    lowered.calls_of_node.push_back(nodes[n].calls.size());
-    for (KernelCall& call : nodes[n].calls) {
-      THIMBLE_TRY(check_against_kernel(call));
-      lowered.calls.push_back(std::move(call));
-      lowered.node_of_call.push_back(n);
+    if (group == groups.end() || n != group->group.first) {
+      lowered.calls_of_node.push_back(nodes[n].calls.size());
+      lowered.add(nodes[n].calls, n);
+      continue;
     }
+    THIMBLE_LET(BandCalls band, lower_bands(graph, nodes, *group));
+    const auto begin = static_cast<int>(lowered.calls.size());
+    for (size_t c = 0; c < band.calls.size(); ++c) lowered.add({std::move(band.calls[c])}, band.node_of_call[c]);
+    lowered.bands.push_back({*group, begin, static_cast<int>(lowered.calls.size()) - 1});
+    lowered.calls_of_node.insert(lowered.calls_of_node.end(), group->group.last + 1 - n, band.calls.size());
+    n = group++->group.last;
   }
+  for (const KernelCall& call : lowered.calls) THIMBLE_TRY(check_against_kernel(call));
   return lowered;
 }
 
@@ -158,6 +179,14 @@ std::vector<ArenaOverlap> overlaps_of(const Plan& plan) {
     overlaps.push_back(
         {static_cast<size_t>(input), static_cast<size_t>(output), call.overlap->distance, call.overlap->exact});
   }
+  for (const PlannedBands& bands : plan.bands) {
+    if (bands.input < 0 || bands.output < 0) continue;
+    const ArenaTensor &from = plan.tensors[static_cast<size_t>(bands.input)],
+                      &to = plan.tensors[static_cast<size_t>(bands.output)];
+    if (from.state || to.state || from.output || from.last_call > bands.last_call || to.first_call < bands.first_call)
+      continue;
+    overlaps.push_back({static_cast<size_t>(bands.input), static_cast<size_t>(bands.output), bands.distance});
+  }
   return overlaps;
 }
 
@@ -170,6 +199,7 @@ class PlanBuilder {
         memory_(graph, lowered_.calls_of_node),
         constants_(plan_.constants),
         overlap_(options.overlap),
+        counted_(graph.nodes.size(), false),
         tensor_of_(graph.values.size(), kNoTensor) {
     plan_.model = graph.name;
     plan_.isa = options.isa;
@@ -181,6 +211,7 @@ class PlanBuilder {
       if (graph_.values[v].initial) THIMBLE_TRY(touch(static_cast<ValueId>(v), 0));
     for (ValueId input : graph_.inputs) THIMBLE_TRY(touch(input, 0));
     for (size_t c = 0; c < lowered_.calls.size(); ++c) THIMBLE_TRY(add_call(c));
+    if (overlap_) add_bands();
     const int last = std::max(0, static_cast<int>(lowered_.calls.size()) - 1);
     for (ValueId output : graph_.outputs) {
       THIMBLE_TRY(touch(output, last));
@@ -211,7 +242,7 @@ class PlanBuilder {
                   "remove it from the model's inputs and outputs");
     int& tensor = tensor_of(id);
     if (tensor == kNoTensor) {
-      THIMBLE_LET(const int64_t bytes, bytes_of(graph_[owner]));
+      THIMBLE_LET(const int64_t bytes, bytes_in_memory(owner));
       tensor = static_cast<int>(plan_.tensors.size());
       plan_.tensors.push_back({.name = graph_[owner].name,
                                .bytes = bytes,
@@ -229,8 +260,8 @@ class PlanBuilder {
     const size_t n = lowered_.node_of_call[index];
     const Node& node = graph_.nodes[n];
     PlannedCall planned{.call = std::move(lowered_.calls[index]), .op = std::string(node.op->name)};
-    if (node.op->macs && (index == 0 || lowered_.node_of_call[index - 1] != n))
-      planned.macs = (*node.op->macs)(graph_, node);
+    if (node.op->macs && !counted_[n]) planned.macs = (*node.op->macs)(graph_, node);
+    counted_[n] = true;
     plan_.macs += planned.macs;
     for (Operand& operand : planned.call.operands) {
       THIMBLE_LET(OperandRef ref, add_operand(operand, planned.call.layer, static_cast<int>(index)));
@@ -242,7 +273,33 @@ class PlanBuilder {
     return {};
   }
 
-  // Arena operands get their offset in place().
+  // Of values that are made in bands there are some rows only.
+  Result<int64_t> bytes_in_memory(ValueId id) const {
+    for (const LoweredGraph::Bands& bands : lowered_.bands)
+      if (const auto found = bands.schedule.buffer_bytes.find(id); found != bands.schedule.buffer_bytes.end())
+        return found->second;
+    return bytes_of(graph_[id]);
+  }
+
+  void add_bands() {
+    for (const auto& [schedule, first_call, last_call] : lowered_.bands) {
+      const Node &first = graph_.nodes[schedule.group.first], &last = graph_.nodes[schedule.group.last];
+      PlannedBands bands{.first = first.name,
+                         .last = last.name,
+                         .rows = schedule.group.rows,
+                         .first_call = first_call,
+                         .last_call = last_call};
+      for (const auto& [id, bytes] : schedule.buffer_bytes) bands.buffer_bytes += bytes;
+      if (schedule.over) {
+        bands.input = tensor_of(schedule.over->input);
+        bands.output = tensor_of(last.outputs[0]);
+        bands.distance = schedule.over->distance;
+      }
+      plan_.bands.push_back(std::move(bands));
+    }
+  }
+
+  // Arena operands get the offset of their memory in place(); until then they have that within it.
   Result<OperandRef> add_operand(Operand& operand, const std::string& layer, int call) {
     if (auto* tensor = std::get_if<Tensor>(&operand)) {
       const OperandRef ref{true, constants_.add(*tensor), tensor->dtype, static_cast<int64_t>(tensor->bytes.size())};
@@ -254,6 +311,11 @@ class PlanBuilder {
         return fail(ErrorCode::internal, fmt::format("asks for {} bytes of scratch", scratch->bytes), layer);
       plan_.tensors.push_back({layer + " scratch", scratch->bytes, 0, call, call, true});
       return OperandRef{false, 0, scratch->dtype, scratch->bytes, static_cast<int>(plan_.tensors.size()) - 1};
+    }
+    if (const auto* part = std::get_if<ValuePart>(&operand)) {
+      THIMBLE_TRY(touch(part->value, call));
+      return OperandRef{false, static_cast<uint32_t>(part->offset), graph_[part->value].type.dtype, part->bytes,
+                        tensor_of(part->value)};
     }
     const ValueId id = std::get<ValueId>(operand);
     if (id < 0 || id >= static_cast<ValueId>(graph_.values.size()))
@@ -311,7 +373,7 @@ class PlanBuilder {
       if (!tensor.state) tensor.offset = static_cast<uint32_t>(plan_.state_bytes + *offset++);
     for (PlannedCall& call : plan_.calls)
       for (OperandRef& ref : call.refs)
-        if (!ref.constant) ref.offset = plan_.tensors[static_cast<size_t>(ref.tensor)].offset;
+        if (!ref.constant) ref.offset += plan_.tensors[static_cast<size_t>(ref.tensor)].offset;
     return {};
   }
 
@@ -330,6 +392,7 @@ class PlanBuilder {
   Plan plan_;
   ConstantPool constants_;
   bool overlap_;
+  std::vector<bool> counted_;   // by node: its multiply-accumulates
   std::vector<int> tensor_of_;  // by owner
 };
 
@@ -337,16 +400,65 @@ class PlanBuilder {
 bool lies_in_its_tensor(const Plan& plan, const OperandRef& ref, int call) {
   if (ref.tensor < 0 || ref.tensor >= static_cast<int>(plan.tensors.size())) return false;
   const ArenaTensor& tensor = plan.tensors[static_cast<size_t>(ref.tensor)];
-  return tensor.offset == ref.offset && ref.bytes <= tensor.bytes && tensor.first_call <= call &&
-         call <= tensor.last_call;
+  return tensor.offset <= ref.offset && ref.offset + ref.bytes <= tensor.offset + tensor.bytes &&
+         tensor.first_call <= call && call <= tensor.last_call;
 }
 
 }  // namespace
 
+namespace {
+
+// Layers that need most lose their scratch memory, where that lowers the whole arena: at any price when RAM is what is
+// asked for, else for a hundredth of all instructions together.
+Result<Plan> spare_scratch(const Graph& graph, const PlanOptions& options, std::vector<LoweredNode>& nodes, Plan plan) {
+  constexpr int64_t kPart = 100;
+  int64_t allowed = 0;
+  for (const LoweredNode& node : nodes) allowed += node.instructions / kPart;
+  for (size_t tries = nodes.size(); tries-- > 0 && options.optimize != Optimize::speed;) {
+    const std::vector<int64_t> ram = ram_over_time(plan);
+    if (ram.empty()) break;
+    const PlannedCall& most = plan.calls[static_cast<size_t>(std::ranges::max_element(ram) - ram.begin())];
+    const auto n =
+        static_cast<size_t>(std::ranges::find(graph.nodes, most.call.layer, &Node::name) - graph.nodes.begin());
+    const bool has_scratch = std::ranges::any_of(most.refs, [&](const OperandRef& ref) {
+      return ref.tensor >= 0 && plan.tensors[static_cast<size_t>(ref.tensor)].scratch;
+    });
+    if (n == nodes.size() || !nodes[n].form.scratch || !has_scratch) break;
+    KernelForm form = nodes[n].form;
+    form.scratch = false;
+    THIMBLE_LET(LoweredNode spare, lower_in_form(graph, graph.nodes[n], form));
+    const int64_t price = spare.instructions - nodes[n].instructions;
+    if (options.optimize != Optimize::ram && price > allowed) break;
+    std::swap(nodes[n], spare);
+    THIMBLE_LET(Plan made, make_plan(graph, options, nodes, {}));
+    if (made.arena_bytes >= plan.arena_bytes) {
+      std::swap(nodes[n], spare);
+      break;
+    }
+    allowed -= price;
+    plan = std::move(made);
+  }
+  return plan;
+}
+
+}  // namespace
+
+Result<Plan> make_plan(const Graph& graph, const PlanOptions& options, const std::vector<LoweredNode>& nodes,
+                       std::span<const BandSchedule> groups) {
+  THIMBLE_LET(LoweredGraph lowered, lower_nodes(graph, nodes, groups));
+  return PlanBuilder(graph, options, std::move(lowered)).build();
+}
+
 Result<Plan> make_plan(const Graph& graph, const PlanOptions& options) {
   THIMBLE_TRY(verify(graph));
-  THIMBLE_LET(LoweredGraph lowered, lower_nodes(graph, options));
-  return PlanBuilder(graph, options, std::move(lowered)).build();
+  THIMBLE_LET(std::vector<LoweredNode> nodes, choose_forms(graph, options));
+  const PlanWithBands make = [&](std::span<const BandSchedule> groups) {
+    return make_plan(graph, options, nodes, groups);
+  };
+  THIMBLE_LET(Plan plan, make({}));
+  THIMBLE_LET(plan, spare_scratch(graph, options, nodes, std::move(plan)));
+  if (options.optimize != Optimize::ram && options.ram_budget_bytes == 0) return plan;
+  return search_bands(graph, std::move(plan), options.ram_budget_bytes, make);
 }
 
 Outcome verify(const Plan& plan) {

@@ -41,6 +41,18 @@ struct ArenaTensor {
   ValueId value = kNoValue;  // of the graph; the first of those that share the memory
 };
 
+// Layers that are made in bands of rows, so that what lies between them needs buffers of a few rows only.
+struct PlannedBands {
+  std::string first, last;   // layers
+  int64_t rows = 1;          // of the last layer's output at a time
+  int64_t buffer_bytes = 0;  // of the rows between the layers that are kept
+  int first_call = 0, last_call = 0;
+  // The tensors (of Plan::tensors) of which the output may begin `distance` bytes before the input, as in Overlap; -1
+  // for none.
+  int input = -1, output = -1;
+  int64_t distance = 0;
+};
+
 struct PlanPort {
   std::string name;
   uint32_t arena_offset = 0;
@@ -63,6 +75,7 @@ struct Plan {
   int64_t lower_bound_bytes = 0;
   bool arena_is_smallest = false;  // proved, by the bound or by search
   std::vector<ArenaTensor> tensors;
+  std::vector<PlannedBands> bands;
   std::vector<PlanPort> inputs, outputs;
   int64_t macs = 0;
   uint32_t signal_fingerprint = 0;
@@ -77,6 +90,7 @@ struct PlanOptions {
   std::string isa = "portable";  // KernelForm::isa
   Optimize optimize = Optimize::balanced;
   int64_t flash_budget_bytes = 0;  // of the whole firmware; 0: what `optimize` finds worth it
+  int64_t ram_budget_bytes = 0;    // of arena and state: layers are made in bands until it is kept; 0: none
   uint32_t signal_fingerprint = 0;
   bool overlap = true;  // outputs may lie over inputs that die in the same call, where the kernel allows it
 };

@@ -25,7 +25,8 @@ bool keeps_rows(const Graph& graph, const Node& node) {
 std::optional<RowWindow> row_window(const Graph& graph, const Node& node) {
   if (keeps_rows(graph, node)) return RowWindow{};
   if (!node.op->traits.rows || node.outputs.size() != 1) return {};
-  return node.op->traits.rows(graph, node);
+  const auto window = node.op->traits.rows(graph, node);
+  return window && window->inside ? window : std::nullopt;
 }
 
 class Streamer {

@@ -9,7 +9,10 @@
 namespace thimble {
 
 PlanOptions plan_options(const Board& board, const DeployOptions& deploy) {
-  return {.isa = board.isa, .optimize = deploy.optimize, .flash_budget_bytes = deploy.flash_budget_bytes};
+  return {.isa = board.isa,
+          .optimize = deploy.optimize,
+          .flash_budget_bytes = deploy.flash_budget_bytes,
+          .ram_budget_bytes = deploy.ram_budget_bytes};
 }
 
 namespace {
@@ -59,9 +62,9 @@ Path firmware_cache(const std::string& model_hash, const Board& board, const Dep
                     : home && *home ? Path(home) / ".cache"
                                     : std::filesystem::temp_directory_path();
   return root / "thimble" /
-         fmt::format("{}-{}-{}{}-{}{}-{}", model_hash, board.id, name_of(deploy.optimize), deploy.flash_budget_bytes,
-                     deploy.form == ModelForm::compiled ? "compiled" : "bundle", deploy.streaming ? "-streaming" : "",
-                     name_of(app));
+         fmt::format("{}-{}-{}{}-{}-{}{}-{}", model_hash, board.id, name_of(deploy.optimize), deploy.flash_budget_bytes,
+                     deploy.ram_budget_bytes, deploy.form == ModelForm::compiled ? "compiled" : "bundle",
+                     deploy.streaming ? "-streaming" : "", name_of(app));
 }
 
 Result<ModelRun> run_model(const ModelFile& model, const Board& board, const DeployOptions& deploy, const Path& input,

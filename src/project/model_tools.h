@@ -10,6 +10,7 @@ namespace thimble {
 struct DeployOptions {
   Optimize optimize = Optimize::balanced;
   int64_t flash_budget_bytes = 0;  // 0: none given
+  int64_t ram_budget_bytes = 0;    // of arena and state; 0: none given
   ModelForm form = ModelForm::compiled;
   bool streaming = false;  // only the new rows of each window (plan/stream_rows.h)
 };

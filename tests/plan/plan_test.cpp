@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "ops/ops.h"
+#include "plan/bands.h"
 #include "plan/session.h"
 #include "random_graph.h"
 
@@ -15,12 +16,10 @@ using namespace thimble::test;
 
 namespace {
 
-void expect_session_gives_direct_results(const Graph& graph, uint64_t seed) {
-  const auto plan = make_plan(graph, {});
-  ASSERT_TRUE(plan) << to_string(plan.error());
-  EXPECT_TRUE(verify(*plan));
-  EXPECT_GE(plan->arena_bytes, plan->lower_bound_bytes);
-  auto session = Session::make(*plan);
+void expect_plan_gives_direct_results(const Graph& graph, const Plan& plan, uint64_t seed) {
+  EXPECT_TRUE(verify(plan));
+  EXPECT_GE(plan.arena_bytes, plan.lower_bound_bytes);
+  auto session = Session::make(plan);
   ASSERT_TRUE(session) << to_string(session.error());
   const ValueBytes inputs = random_inputs(graph, seed);
   const ValueBytes expected = run_directly(graph, inputs);
@@ -34,6 +33,12 @@ void expect_session_gives_direct_results(const Graph& graph, uint64_t seed) {
           << "output " << i << " of graph " << seed << ", run " << repetition;
     }
   }
+}
+
+void expect_session_gives_direct_results(const Graph& graph, uint64_t seed, const PlanOptions& options = {}) {
+  const auto plan = make_plan(graph, options);
+  ASSERT_TRUE(plan) << to_string(plan.error());
+  expect_plan_gives_direct_results(graph, *plan, seed);
 }
 
 const ArenaTensor& tensor_named(const Plan& plan, const std::string& name) {
@@ -61,6 +66,58 @@ TEST(Plan, OutputsOverInputsChangeNoByte) {
     smaller += over.arena_bytes < apart.arena_bytes;
   }
   EXPECT_GT(smaller, 100);
+}
+
+TEST(Plan, BandsOfRowsChangeNoByteAndTakeLessMemory) {
+  int banded = 0, smaller = 0;
+  for (uint64_t seed = 0; seed < 120; ++seed) {
+    const Graph graph = GraphMaker::random_images(seed, 3 + seed % 10);
+    const PlanOptions options{.isa = seed % 2 ? "arm_dsp" : "portable", .optimize = Optimize::ram};
+    expect_session_gives_direct_results(graph, seed, options);
+    const Plan least = make_plan(graph, options).value();
+    const Plan plan = make_plan(graph, {.isa = options.isa}).value();
+    EXPECT_LE(least.arena_bytes, plan.arena_bytes) << seed;
+    EXPECT_EQ(least.macs, plan.macs) << seed;
+    banded += !least.bands.empty();
+    smaller += least.arena_bytes < plan.arena_bytes;
+  }
+  EXPECT_GT(banded, 20);
+  EXPECT_GE(smaller, banded);
+}
+
+// Every group of layers and height of bands, not only those that pay.
+TEST(Plan, EveryScheduleOfBandsGivesTheSameBytes) {
+  int groups = 0;
+  for (uint64_t seed = 500; seed < 530; ++seed) {
+    const Graph graph = GraphMaker::random_images(seed, 5);
+    const auto nodes = choose_forms(graph, {}).value();
+    for (size_t first = 0; first < graph.nodes.size(); ++first)
+      for (size_t last = first; last < graph.nodes.size(); ++last)
+        for (const int64_t rows : {1, 2, 5}) {
+          const auto schedule = schedule_bands(graph, {first, last, rows});
+          if (!schedule) continue;
+          ++groups;
+          const auto plan = make_plan(graph, {}, nodes, std::span(&*schedule, 1));
+          ASSERT_TRUE(plan) << to_string(plan.error());
+          expect_plan_gives_direct_results(graph, *plan, seed);
+        }
+  }
+  EXPECT_GT(groups, 100);
+}
+
+TEST(Plan, ABudgetOfRamIsKeptWithFewCalls) {
+  GraphMaker maker(10);
+  const ValueId wide = maker.conv2d(maker.input({1, 32, 32, 4}), 32, 3, 1);
+  maker.graph.outputs = {maker.conv2d(maker.depthwise_conv2d(wide, 3, 2), 4, 1, 1)};
+  const Plan free = make_plan(maker.graph, {}).value(),
+             least = make_plan(maker.graph, {.optimize = Optimize::ram}).value();
+  ASSERT_LT(2 * least.arena_bytes, free.arena_bytes);
+  const int64_t budget = (free.arena_bytes + least.arena_bytes) / 2;
+  const Plan kept = make_plan(maker.graph, {.ram_budget_bytes = budget}).value();
+  EXPECT_LE(kept.arena_bytes, budget);
+  EXPECT_LT(kept.calls.size(), least.calls.size());
+  EXPECT_EQ(kept.bands.at(0).first, maker.graph.nodes[0].name);
+  EXPECT_TRUE(make_plan(maker.graph, {.ram_budget_bytes = free.arena_bytes}).value().bands.empty());
 }
 
 TEST(Plan, AModelsOutputIsNeverOverwritten) {
