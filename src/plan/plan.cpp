@@ -504,7 +504,8 @@ std::vector<int64_t> ram_over_time(const Plan& plan) {
     const ArenaTensor &from = plan.tensors[overlap.input], &to = plan.tensors[overlap.output];
     const int64_t begin = std::max(from.offset, to.offset),
                   end = std::min(from.offset + from.bytes, to.offset + to.bytes);
-    bytes[static_cast<size_t>(to.first_call)] -= std::max<int64_t>(0, end - begin);
+    for (int c = to.first_call; c <= std::min(from.last_call, to.last_call); ++c)
+      bytes[static_cast<size_t>(c)] -= std::max<int64_t>(0, end - begin);
   }
   return bytes;
 }

@@ -37,9 +37,11 @@ Result<ModelBench> bench_model(const ModelFile& model, const Board& board, const
                     .instructions = static_cast<int64_t>(mean_instructions(log)),
                     .sizes = image.sizes,
                     .arena_bound_bytes = plan.lower_bound_bytes,
+                    .gap_bytes = plan.arena_bytes - plan.lower_bound_bytes,
                     .arena_is_smallest = plan.arena_is_smallest,
                     .stack_bytes = log.stack_used_bytes,
                     .calls = std::move(calls),
+                    .bands = plan.bands,
                     .cycles = std::move(cycles),
                     .elf = image.elf};
 }
@@ -55,16 +57,25 @@ nlohmann::json to_json(const ModelBench& b) {
                       {"estimated_instructions", call.estimated_instructions}});
   nlohmann::json cycles;  // null where the core has no model
   if (b.cycles) cycles = {{"estimate", b.cycles->cycles}, {"instructions", b.cycles->instructions_by_class}};
+  auto bands = nlohmann::json::array();
+  for (const PlannedBands& group : b.bands)
+    bands.push_back({{"first_layer", group.first},
+                     {"last_layer", group.last},
+                     {"rows", group.rows},
+                     {"calls", group.last_call - group.first_call + 1},
+                     {"buffer_bytes", group.buffer_bytes}});
   return {{"model", b.model},
           {"board", b.board},
           {"optimize", name_of(b.optimize)},
           {"layers", std::move(layers)},
+          {"bands", std::move(bands)},
           {"macs", b.macs},
           {"instructions", b.instructions},
           {"cycles_modelled", std::move(cycles)},
           {"ram_bytes",
            {{"arena", s.arena},
             {"arena_lower_bound", b.arena_bound_bytes},
+            {"arena_gap", b.gap_bytes},
             {"arena_is_smallest", b.arena_is_smallest},
             {"state", s.state},
             {"stack", b.stack_bytes},
@@ -78,6 +89,11 @@ std::string to_text(const ModelBench& b) {
   for (const BenchedCall& call : b.calls)
     rows.push_back({call.layer, call.kernel, grouped(call.macs), grouped(call.constant_bytes),
                     call.estimated_instructions > 0 ? grouped(call.estimated_instructions) : "-"});
+  std::string bands;
+  for (const PlannedBands& group : b.bands)
+    bands += fmt::format("  in bands      {} to {}: {} rows at a time, {} bytes of rows between them, {} calls\n",
+                         group.first, group.last, group.rows, grouped(group.buffer_bytes),
+                         group.last_call - group.first_call + 1);
   const FirmwareSizes& s = b.sizes;
   const double per_mac = b.macs > 0 ? static_cast<double>(b.instructions) / static_cast<double>(b.macs) : 0;
   return table_text(rows, {2, 3, 4}) +
@@ -90,6 +106,7 @@ std::string to_text(const ModelBench& b) {
                      grouped(s.arena + s.state + b.stack_bytes), grouped(s.arena),
                      b.arena_is_smallest ? "proved smallest" : "at least " + grouped(b.arena_bound_bytes), s.state,
                      grouped(b.stack_bytes)) +
+         bands +
          fmt::format("  flash         {} bytes: code {}, weights {}, tables {}\n  measured      {}", grouped(s.flash),
                      grouped(s.code), grouped(s.weights), grouped(s.tables), b.elf.string());
 }

@@ -21,9 +21,11 @@ struct ModelBench {
   int64_t macs = 0, instructions = 0;
   FirmwareSizes sizes;            // of a firmware that fills the input, infers and halts
   int64_t arena_bound_bytes = 0;  // no plan of these kernels can need less
+  int64_t gap_bytes = 0;          // what this one needs more
   bool arena_is_smallest = false;
   int64_t stack_bytes = 0;  // high-water mark of an inference
   std::vector<BenchedCall> calls;
+  std::vector<PlannedBands> bands;      // layers made a few rows at a time, to save RAM
   std::optional<CycleEstimate> cycles;  // none for cores without a model
   Path elf;
 };

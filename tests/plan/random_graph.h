@@ -65,7 +65,9 @@ class GraphMaker {
     GraphMaker maker(seed);
     Rng& rng = maker.rng_;
     const auto one_to = [&](uint64_t most) { return 1 + static_cast<int64_t>(rng.below(most)); };
-    ValueId last = maker.input({1, 4 + one_to(14), 3 + one_to(10), one_to(9)}), earlier = last;
+    // Bands of rows want whole words in a row.
+    const auto channels = [&] { return seed % 4 ? 4 * one_to(4) : one_to(17); };
+    ValueId last = maker.input({1, 4 + one_to(14), 3 + one_to(10), channels()}), earlier = last;
     for (size_t n = 0; n < nodes; ++n) {
       const ValueId from = last;
       switch (rng.below(6)) {
@@ -76,14 +78,14 @@ class GraphMaker {
           last = maker.max_pool2d(last, one_to(3), one_to(2));
           break;
         case 2:
-          last = maker.conv2d(last, one_to(17), 1, 1);
+          last = maker.conv2d(last, channels(), 1, 1);
           break;
         case 3:
           if (maker.graph[last].type.shape == maker.graph[earlier].type.shape && last != earlier)
             last = maker.add(earlier, last);
           break;
         default:
-          last = maker.conv2d(last, one_to(17), one_to(4), one_to(2));
+          last = maker.conv2d(last, channels(), one_to(4), one_to(2));
       }
       if (rng.below(3) == 0) earlier = from;
     }
