@@ -9,6 +9,7 @@ namespace thimble {
 
 namespace {
 
+constexpr int64_t kMostBands = 512;   // each is a call of every layer
 constexpr int64_t kRowAlignment = 4;  // bytes: a row within a buffer begins where word loads may
 
 // Rows of an input that a node needs for rows of its output.
@@ -41,7 +42,7 @@ class Scheduler {
       if (!add_line(node.outputs[0])) return false;
       line(node.outputs[0]).inside = n != group_.last;
     }
-    return nobody_else_reads();
+    return line(output_of(group_.last)).height / group_.rows <= kMostBands && nobody_else_reads();
   }
 
   // Nothing where windows lie in the padding alone.
