@@ -34,6 +34,7 @@ struct KernelForm {
   // instructions), "arm_dsp" (Cortex-M4, M7, M33), "arm_mve" (Cortex-M55, M85).
   std::string_view isa = "portable";
   bool wide_weights = false;  // int8 weights may be stored as int16: twice the flash, fewer instructions
+  bool compact = false;       // fewer bytes of flash come before fewer instructions
   bool scratch = true;        // may use scratch memory that a slower kernel does without
   bool operator==(const KernelForm&) const = default;
 };

@@ -273,7 +273,7 @@ std::optional<KernelCall> conv2d_arm_dsp(const KernelForm& form, const KernelCal
   device::Conv2DIntegerParams from;
   std::memcpy(&from, portable.params.data(), sizeof(from));
   if (from.filter_c != from.input_c || !std::holds_alternative<Tensor>(portable.operands[1])) return {};
-  const Packing first = form.wide_weights ? Packing::wide : Packing::int8;
+  const Packing first = form.wide_weights ? Packing::wide : form.compact ? Packing::compact : Packing::int8;
   // Rarely the first one cannot hold the layer: shifts of 0 or to the left, weights of -128.
   for (const Packing packing : {first, Packing::int8, Packing::wide})
     if (auto call = packed(from, portable, packing)) return call;

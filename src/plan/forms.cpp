@@ -81,7 +81,8 @@ Result<std::vector<LoweredNode>> choose_forms(const Graph& graph, const PlanOpti
       return fail(ErrorCode::unsupported,
                   fmt::format("{} has no device kernel: {}", node.op->name, node.op->lower.reason()), node.name,
                   "fold or quantise the model first, or replace this layer; `thimble ops` lists what runs on a device");
-    THIMBLE_LET(nodes[n], lower_in_form(graph, node, {.isa = options.isa}));
+    THIMBLE_LET(nodes[n],
+                lower_in_form(graph, node, {.isa = options.isa, .compact = options.optimize == Optimize::flash}));
     constant_bytes += nodes[n].constant_bytes;
   }
   if (options.optimize == Optimize::flash || options.isa == "portable") return nodes;

@@ -239,7 +239,9 @@ std::vector<KernelForm> special_forms() {
   std::vector<KernelForm> forms;
   for (const std::string_view isa : {"scalar", "arm_dsp", "arm_mve"})
     for (const bool wide : {false, true})
-      for (const bool scratch : {false, true}) forms.push_back({isa, wide, scratch});
+      for (const bool scratch : {false, true})
+        for (const bool compact : {false, true})
+          forms.push_back({.isa = isa, .wide_weights = wide, .compact = compact, .scratch = scratch});
   return forms;
 }
 
