@@ -409,7 +409,7 @@ bool lies_in_its_tensor(const Plan& plan, const OperandRef& ref, int call) {
 namespace {
 
 // Layers that need most lose their scratch memory, where that lowers the whole arena: at any price when RAM is what is
-// asked for, else for a hundredth of all instructions together.
+// asked for, else for a hundredth of all instructions together; not for a kernel whose price nobody knows.
 Result<Plan> spare_scratch(const Graph& graph, const PlanOptions& options, std::vector<LoweredNode>& nodes, Plan plan) {
   constexpr int64_t kPart = 100;
   int64_t allowed = 0;
@@ -428,7 +428,7 @@ Result<Plan> spare_scratch(const Graph& graph, const PlanOptions& options, std::
     form.scratch = false;
     THIMBLE_LET(LoweredNode spare, lower_in_form(graph, graph.nodes[n], form));
     const int64_t price = spare.instructions - nodes[n].instructions;
-    if (options.optimize != Optimize::ram && price > allowed) break;
+    if (options.optimize != Optimize::ram && (spare.instructions == 0 || price > allowed)) break;
     std::swap(nodes[n], spare);
     THIMBLE_LET(Plan made, make_plan(graph, options, nodes, {}));
     if (made.arena_bytes >= plan.arena_bytes) {

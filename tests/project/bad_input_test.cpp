@@ -197,7 +197,7 @@ TEST(Words, WrongPathsAndFiles) {
   expect_refused(call({"train", "--project", folder / "file"}), 1, {"file, not a folder"});
   ASSERT_TRUE(write_text(folder / "m.tflite", "[project]\nname = \"not a model\"\n"));
   expect_refused(call({"inspect", folder / "m.tflite"}), 1, {"m.tflite", "not a .tflite model"});
-  expect_refused(call({"bench", folder / "m.tflite", "--board", "mps2-an385"}), 2, {"did you mean \"mps2-an386\"?"});
+  expect_refused(call({"bench", folder / "m.tflite", "--board", "mps2-an3866"}), 2, {"did you mean \"mps2-an386\"?"});
 }
 
 TEST(Words, ErrorsAreAlsoJson) {
