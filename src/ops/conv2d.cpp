@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "device/kernels/fully_connected.h"
 #include "ops/arm_dsp.h"
 #include "ops/arm_mve.h"
 #include "ops/conv_common.h"
@@ -231,6 +232,24 @@ void write(const Attrs& attrs, AttrWriter& writer) {
   write_bias_type(attrs, writer);
 }
 
+// A window as large as the input is a fully connected layer, whose kernels do not wait for a second pixel.
+std::optional<KernelCall> as_fully_connected(const KernelForm& form, const KernelCall& conv) {
+  device::Conv2DIntegerParams p{};
+  if (conv.kernel != "conv2d_s8") return {};
+  std::memcpy(&p, conv.params.data(), sizeof(p));
+  if (p.output_h * p.output_w != 1 || p.kernel_h != p.input_h || p.kernel_w != p.input_w || p.filter_c != p.input_c ||
+      p.padding_h + p.padding_w != 0)
+    return {};
+  KernelCall dense =
+      KernelCall::make("fully_connected_s8",
+                       device::FullyConnectedIntegerParams{p.batches, p.kernel_h * p.kernel_w * p.input_c, p.output_c,
+                                                           p.output_zero_point, p.activation_min, p.activation_max});
+  dense.operands = conv.operands;
+  if (form.isa == "arm_dsp") return fully_connected_arm_dsp(form, dense);
+  const auto own = with_scalar(form, std::vector{dense});
+  return own && own->front().kernel != dense.kernel ? std::optional(own->front()) : std::nullopt;
+}
+
 Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
   const Shape& weights = args.graph[args.node.inputs[1]].type.shape;
   auto calls =
@@ -239,8 +258,10 @@ Result<std::vector<KernelCall>> lower(const LowerArgs& args) {
         params.filter_c = static_cast<int32_t>(weights[3]), params.output_c = static_cast<int32_t>(weights[0]);
       });
   if (args.form.isa == "arm_mve") return with_arm_mve(std::move(calls));
+  if (!calls || args.form.isa == "portable") return calls;
+  if (auto dense = as_fully_connected(args.form, calls->front())) return std::vector{std::move(*dense)};
   if (args.form.isa == "scalar") return with_scalar(args.form, std::move(calls));
-  if (!calls || calls->front().kernel != "conv2d_s8" || args.form.isa != "arm_dsp") return calls;
+  if (calls->front().kernel != "conv2d_s8" || args.form.isa != "arm_dsp") return calls;
   if (auto call = conv2d_arm_dsp(args.form, calls->front())) calls->front() = std::move(*call);
   return calls;
 }
