@@ -20,6 +20,7 @@
 #include "device/kernels/copy.h"
 #include "device/kernels/cumsum.h"
 #include "device/kernels/depthwise_any_arm_mve.h"
+#include "device/kernels/depthwise_column_arm_dsp.h"
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/depthwise_conv2d_arm_dsp.h"
 #include "device/kernels/depthwise_conv2d_arm_mve.h"

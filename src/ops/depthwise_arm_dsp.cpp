@@ -1,6 +1,7 @@
 // The host half of device/kernels/depthwise_conv2d_arm_dsp.h: which axis is a line, how much scratch, and the packing.
 #include <algorithm>
 
+#include "device/kernels/depthwise_column_arm_dsp.h"
 #include "device/kernels/depthwise_conv2d.h"
 #include "device/kernels/depthwise_conv2d_arm_dsp.h"
 #include "ops/arm_dsp.h"
@@ -130,12 +131,37 @@ std::optional<Tensor> right_shifts(const KernelCall& call, bool ties_away) {
   return Tensor::from<int8_t>({static_cast<int64_t>(right.size())}, right);
 }
 
+// Of a window that is the whole input.
+std::optional<KernelCall> depthwise_column(const DepthwiseConv2DIntegerParams& p, const KernelCall& portable) {
+  constexpr int64_t kLargestSum = int64_t{1} << 30;
+  const auto weights = std::get<Tensor>(portable.operands[1]).as<int8_t>();
+  const auto bias = std::get<Tensor>(portable.operands[2]).as<int32_t>();
+  const auto multiplier = std::get<Tensor>(portable.operands[3]).as<int32_t>();
+  const auto shift = std::get<Tensor>(portable.operands[4]).as<int8_t>();
+  const int32_t taps = p.kernel_h * p.kernel_w;
+  if (p.depth_multiplier != 1 || p.input_c % 4 != 0 || p.output_h * p.output_w != 1 || p.kernel_h != p.input_h ||
+      p.kernel_w != p.input_w || p.padding_h + p.padding_w != 0 || p.activation_min != -128 || p.activation_max != 127)
+    return {};
+  for (size_t c = 0; c < static_cast<size_t>(p.input_c); ++c) {
+    int64_t largest = std::abs(int64_t{bias[c]});
+    for (size_t tap = 0; tap < static_cast<size_t>(taps); ++tap)
+      largest += 128 * std::abs(int64_t{weights[tap * static_cast<size_t>(p.input_c) + c]});
+    if (largest >= kLargestSum || multiplier[c] == 0 || shift[c] >= 0) return {};
+  }
+  auto call = KernelCall::make("depthwise_column_s8_arm_dsp",
+                               device::DepthwiseColumnParams{p.batches, p.input_c, taps, p.output_zero_point});
+  call.operands = portable.operands;
+  call.instructions = int64_t{p.batches} * p.input_c / 4 * (70 + 13 * taps);
+  return call;
+}
+
 }  // namespace
 
 std::optional<KernelCall> depthwise_arm_dsp(const KernelForm& form, const KernelCall& portable) {
   if (!std::holds_alternative<Tensor>(portable.operands[1])) return {};
   DepthwiseConv2DIntegerParams p{};
   std::memcpy(&p, portable.params.data(), sizeof(p));
+  if (auto column = depthwise_column(p, portable)) return column;
   if (!fits(p)) return {};
   std::optional<DepthwiseArmDspParams> best;
   bool columns = false;

@@ -18,11 +18,12 @@ namespace {
 using nlohmann::json;
 
 constexpr double kTolerance = 1.02;
-constexpr const char* kModels[] = {"kws", "vww", "ic", "ad"};
+constexpr const char* kModels[] = {"kws", "vww", "ic", "ad", "sww"};
 
 struct Setting {
   std::string board, mode;
   DeployOptions deploy;
+  std::vector<std::string> models = {"kws", "vww", "ic", "ad"};
 };
 
 std::vector<Setting> settings() {
@@ -31,6 +32,7 @@ std::vector<Setting> settings() {
     all.push_back({"mps2-an386", std::string(kOptimizeNames[i]), {.optimize = static_cast<Optimize>(i)}});
   for (const char* board : {"mps2-an500", "mps2-an385", "mps2-an385-m0plus", "riscv-virt", "mps3-an547"})
     all.push_back({board, "balanced", {}});
+  all.push_back({"mps2-an386", "streaming", {.streaming = true}, {"sww"}});
   return all;
 }
 
@@ -104,10 +106,10 @@ std::string setting_name(const testing::TestParamInfo<Setting>& info) {
 INSTANTIATE_TEST_SUITE_P(Settings, Budgets, testing::ValuesIn(settings()), setting_name);
 
 TEST_P(Budgets, AreKept) {
-  const auto& [board, mode, deploy] = GetParam();
+  const auto& [board, mode, deploy, models] = GetParam();
   json budgets = read_budgets();
   const bool writing = writing_budgets();
-  for (const std::string model : kModels) {
+  for (const std::string& model : models) {
     SCOPED_TRACE(model);
     const auto bench = bench_model({model_file(model, ".tflite")}, board_, deploy, silent_progress());
     ASSERT_TRUE(bench) << to_string(bench.error());
@@ -128,8 +130,8 @@ TEST_P(Budgets, AreKept) {
 }
 
 TEST_P(Budgets, BytesAreTensorFlowLiteMicros) {
-  const auto& [board, mode, deploy] = GetParam();
-  for (const std::string model : kModels) {
+  const auto& [board, mode, deploy, models] = GetParam();
+  for (const std::string& model : models) {
     const Path output = Path(testing::TempDir()) / fmt::format("budgets-{}-{}-{}.bin", board, model, mode);
     const auto run = run_model({model_file(model, ".tflite")}, board_, deploy, model_file(model, ".in.bin"), output,
                                false, silent_progress());

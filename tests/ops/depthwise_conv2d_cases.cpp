@@ -59,6 +59,8 @@ THIMBLE_OP_CASES(depthwise_conv2d) {
       {"batch_of_many_groups",
        {flows({37, 3, 4, 2}), constant({1, 2, 2, 2}), constant({2})},
        window("same", 1, 1, 1, 1)},
+      {"whole_input", {flows({3, 5, 1, 8}), constant({1, 5, 1, 8}), constant({8})}},
+      {"whole_image", {flows({1, 3, 4, 12}), constant({1, 3, 4, 12})}},
   };
 }
 
