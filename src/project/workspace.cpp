@@ -8,6 +8,7 @@
 #include "data/sine.h"
 #include "data/speak.h"
 #include "data/split.h"
+#include "firmware/board.h"
 #include "graph/passes/prepare_for_device.h"
 #include "train/features.h"
 
@@ -174,7 +175,9 @@ Result<const Plan*> Workspace::plan() {
   if (plan_) return plan_.get();
   THIMBLE_LET(const QuantizedModel* model, quantized());
   THIMBLE_LET(const Graph graph, prepare_for_device(model->graph));
-  THIMBLE_LET(Plan plan, make_plan(graph, {.signal_fingerprint = model->signal_fingerprint}));
+  // For the core of the project's board; other cores and this computer get the same bytes from the same kernels.
+  THIMBLE_LET(const Board board, load_board(project_.deploy.board));
+  THIMBLE_LET(Plan plan, make_plan(graph, {.isa = board.isa, .signal_fingerprint = model->signal_fingerprint}));
   plan.model = project_.name;
   plan_ = std::make_unique<Plan>(std::move(plan));
   return plan_.get();
